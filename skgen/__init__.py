@@ -1,0 +1,35 @@
+"""Generative models in the manner of scikit-learn.
+
+Names are loaded when they are first used, so that ``import skgen`` stays quick.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DensityImputer": "wrappers",
+    "DensityOutlierDetector": "wrappers",
+    "DensityRegressor": "wrappers",
+    "Gaussian": "gaussian",
+    "GaussianMixture": "gaussian",
+    "GenerativeClassifier": "wrappers",
+    "Mixture": "gaussian",
+    "SequenceTransformer": "wrappers",
+    "to_sequences": "_sequences",
+}
+_MODULES = ("datasets", "emissions", "gaussian", "plotting", "testing", "wrappers")
+
+__all__ = ["__version__", *_MODULES, *_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(f"skgen.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"skgen.{name}")
+    raise AttributeError(f"module 'skgen' has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,243 @@
+"""What every density estimator in the package shares."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import check_is_fitted
+
+from ._sequences import Rows, is_frame, make_frame
+from ._validation import check_rows, check_weights
+
+
+def make_rng(random_state):
+    """The one generator of a fit or a sample."""
+    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+
+
+class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
+    """A distribution of rows: what follows from ``score_samples`` and the fitted parameters.
+
+    A subclass gives ``fit``, ``score_samples``, ``_draw(n, rng)``, ``_n_parameters()`` and, for
+    ``impute``, ``_complete(rows, method, rng)``; its fitted parameters are the public attributes
+    named in ``_fitted`` and nothing else is kept.
+    """
+
+    _doc_link_module = "skgen"
+    _doc_link_template = (
+        "https://skgen.readthedocs.io/en/stable/generated/skgen.{estimator_name}.html"
+    )
+
+    def score(self, X, y=None, sample_weight=None):
+        """Mean log density of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN marks a missing entry.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            Nats per row.
+        """
+        log_prob = self.score_samples(X)
+        weights = check_weights(sample_weight, len(log_prob))
+        if weights is None:
+            return float(log_prob.mean())
+        used = weights > 0  # a row of weight zero counts for nothing, even at density zero
+        return float(np.average(log_prob[used], weights=weights[used]))
+
+    def aic(self, X, sample_weight=None):
+        """Akaike's criterion on X, in nats times two; the lower the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        total, _ = self._total(X, sample_weight)
+        return -2.0 * total + 2.0 * self._n_parameters()
+
+    def bic(self, X, sample_weight=None):
+        """Bayesian information criterion on X, in nats times two; the lower the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        total, n = self._total(X, sample_weight)
+        return -2.0 * total + self._n_parameters() * np.log(n)
+
+    def _total(self, X, sample_weight):
+        """Log-likelihood of X and the number of rows, both weighted."""
+        log_prob = self.score_samples(X)
+        weights = check_weights(sample_weight, len(log_prob))
+        if weights is None:
+            return float(log_prob.sum()), len(log_prob)
+        return float(log_prob[weights > 0] @ weights[weights > 0]), float(weights.sum())
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState or None, default=None
+            None draws from the estimator's own ``random_state``.
+
+        Returns
+        -------
+        array or frame of shape (n_samples, n_features)
+            A frame where fit was given one, or as ``set_output`` says.
+        """
+        rng = self._sampling_rng(n_samples, random_state)
+        return self._like_fit(self._draw(n_samples, rng)[0])
+
+    def impute(self, X, method="mean", random_state=None):
+        """Replace missing entries by what the model says of them given the observed ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        method : {"mean", "mode", "draw"}, default="mean"
+            Conditional mean; most probable value, which is in a mixture the conditional mean
+            within the most probable component; a draw from the conditional distribution.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        array or frame of shape (n_samples, n_features)
+        """
+        if method not in ("mean", "mode", "draw"):
+            raise ValueError(f"method={method!r} must be 'mean', 'mode' or 'draw'.")
+        rows = self._rows(X)
+        out = np.array(rows.values, dtype=np.float64)
+        gaps = np.flatnonzero(np.isnan(out).any(axis=1)) if rows.has_missing else []
+        if len(gaps):
+            rng = self._sampling_rng(1, random_state)
+            out[gaps] = self._complete(rows.take(gaps), method, rng)
+        return self._like_fit(out)
+
+    def set_output(self, *, transform=None):
+        """Choose the container of sampled and imputed rows.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            "default" gives what fit was given; None changes nothing.
+
+        Returns
+        -------
+        self
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _sampling_rng(self, n_samples, random_state):
+        self._check_fitted()
+        if not (isinstance(n_samples, int | np.integer) and n_samples >= 1):
+            raise ValueError(f"n_samples={n_samples!r} must be a positive integer.")
+        own = getattr(self, "random_state", None)
+        return make_rng(own if random_state is None else random_state)
+
+    @contextmanager
+    def _all_or_nothing(self):
+        """A block of `fit` which, where it raises or Ctrl-C comes, leaves the object as it was."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _check_fitted(self):
+        if self._fitted[0] not in self.__dict__:
+            check_is_fitted(self)
+
+    def _rows(self, X, *, reset=False, sample_weight=None, min_rows=1):
+        """X through the door."""
+        if not reset:
+            self._check_fitted()
+        rows = check_rows(self, X, reset=reset, sample_weight=sample_weight, min_rows=min_rows)
+        if reset:
+            self._container = is_frame(X) or "default"
+        return rows
+
+    def _given_and_free(self, values):
+        """One row in which some features are given, and the indices of the others."""
+        self._check_fitted()
+        rows = self._rows(values) if is_frame(values) else Rows(self._vector(values))
+        if len(rows) != 1:
+            raise ValueError(f"values has {len(rows)} rows; give the values of one.")
+        free = np.flatnonzero(rows.missing[0])
+        if len(free) == 0:
+            raise ValueError("values has no NaN: no feature is left to have a distribution.")
+        return rows, free
+
+    def _vector(self, values):
+        """One value for each feature, of shape (1, n_features)."""
+        row = np.asarray(values, dtype=np.float64).reshape(1, -1)
+        if row.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"values has {row.shape[1]} entries, but {type(self).__name__} was fitted with "
+                f"{self.n_features_in_} features; give one for each, NaN where it is free."
+            )
+        if np.isinf(row).any():
+            j = int(np.isinf(row[0]).argmax())
+            raise ValueError(f"values is infinite at {j}; give finite values or NaN.")
+        return row
+
+    def _like_fit(self, X):
+        """An array of rows in the container in which the user wants it."""
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default":
+            container = getattr(self, "_container", "default")
+        if container == "default":
+            return X
+        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
+        return make_frame(container, X, names)
+
+    def _part(self, features, params):
+        """A fitted copy over some of the features, with these parameters."""
+        part = type(self)(**self.get_params(deep=False))
+        part._store(params)
+        part.n_features_in_ = len(features)
+        part._container = getattr(self, "_container", "default")
+        if hasattr(self, "feature_names_in_"):
+            part.feature_names_in_ = self.feature_names_in_[features]
+        if hasattr(self, "_sklearn_output_config"):
+            part._sklearn_output_config = dict(self._sklearn_output_config)
+        return part
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def sample_rows(density, n_samples, random_state=None):
+    """Rows drawn from any fitted density, this package's or scikit-learn's, as an array."""
+    if isinstance(density, Density):
+        return density._draw(n_samples, density._sampling_rng(n_samples, random_state))[0]
+    try:
+        drawn = density.sample(n_samples, random_state=random_state)
+    except TypeError:  # scikit-learn's mixtures draw from their own random_state
+        drawn = density.sample(n_samples)
+    return np.asarray(drawn[0] if isinstance(drawn, tuple) else drawn)

@@ -1,0 +1,3 @@
+"""Placeholder."""
+def iteration_monitor(*a):
+    return None

@@ -1,0 +1,21 @@
+"""Small real tables for examples and tests; SOURCES.md tells where each comes from and its licence."""
+
+from ._loaders import (
+    load_airquality,
+    load_apple,
+    load_cdnow,
+    load_cement,
+    load_faithful,
+    load_galaxies,
+    load_penguins,
+)
+
+__all__ = [
+    "load_airquality",
+    "load_apple",
+    "load_cdnow",
+    "load_cement",
+    "load_faithful",
+    "load_galaxies",
+    "load_penguins",
+]

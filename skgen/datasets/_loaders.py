@@ -1,0 +1,94 @@
+"""One reader for all tables: a csv file with a header beside this module, described by its section of SOURCES.md."""
+
+import gzip
+from importlib.resources import files
+
+import numpy as np
+from sklearn.utils import Bunch
+
+_DOC = """{summary}
+
+Parameters
+----------
+as_frame : bool, default=False
+    Give pandas objects in place of arrays; needs pandas.
+
+Returns
+-------
+bunch : :class:`sklearn.utils.Bunch`
+    ``data``, ndarray or DataFrame of shape {shape}, NaN where nothing was observed;{target}
+    ``feature_names``, the names of its columns; ``frame``, the whole table as a DataFrame, or None
+    where ``as_frame`` is False; ``DESCR``, the meaning, source and licence of the table.
+
+Examples
+--------
+>>> from skgen.datasets import load_{name}
+>>> load_{name}().data.shape
+{shape}
+"""
+
+
+def _read(name):
+    """Header and values of a table: list of str, float64 array."""
+    file = files(__package__) / f"{name}.csv"
+    if file.is_file():
+        text = file.read_bytes()
+    else:
+        text = gzip.decompress((files(__package__) / f"{name}.csv.gz").read_bytes())
+    header, *lines = text.decode().splitlines()
+    return header.split(","), np.loadtxt(lines, delimiter=",", ndmin=2)
+
+
+def _description(name):
+    """The section of SOURCES.md that bears this name."""
+    text = (files(__package__) / "SOURCES.md").read_text(encoding="utf-8")
+    return text.split(f"## {name}\n")[1].split("\n## ")[0].strip()
+
+
+def _bunch(name, as_frame, target_names):
+    """The table as a Bunch; with `target_names`, its last column is the target."""
+    columns, values = _read(name)
+    n_features = len(columns) - (target_names is not None)
+    bunch = Bunch(
+        data=np.ascontiguousarray(values[:, :n_features]),
+        frame=None,
+        feature_names=columns[:n_features],
+        DESCR=_description(name),
+    )
+    if target_names is not None:
+        bunch.update(target=values[:, -1].astype(np.intp), target_names=np.array(target_names))
+    return _with_frame(bunch, columns[-1]) if as_frame else bunch
+
+
+def _with_frame(bunch, target_name):
+    """The same bunch with pandas objects in place of arrays."""
+    import pandas as pd
+
+    bunch.data = bunch.frame = pd.DataFrame(bunch.data, columns=bunch.feature_names)
+    if "target" in bunch:
+        bunch.target = pd.Series(bunch.target, name=target_name)
+        bunch.frame = bunch.data.assign(**{target_name: bunch.target})
+    return bunch
+
+
+def _loader(name, shape, summary, target_names=None):
+    """The public function ``load_<name>``."""
+
+    def load(*, as_frame=False):
+        return _bunch(name, as_frame, target_names)
+
+    target = "\n    ``target`` and ``target_names``, the classes;" if target_names else ""
+    load.__doc__ = _DOC.format(name=name, shape=shape, summary=summary, target=target)
+    load.__name__ = load.__qualname__ = f"load_{name}"
+    return load
+
+
+load_airquality = _loader("airquality", (153, 6), "Daily air quality in New York, with 44 gaps.")
+load_apple = _loader("apple", (18, 2), "Apple crops with six gaps (Little and Rubin).")
+load_cdnow = _loader("cdnow", (23570, 5), "What each customer of an online music shop bought.")
+load_cement = _loader("cement", (13, 5), "Heat of setting cements with 15 gaps (Little and Rubin).")
+load_faithful = _loader("faithful", (272, 2), "Eruptions of the Old Faithful geyser.")
+load_galaxies = _loader("galaxies", (82, 1), "Velocities of galaxies.")
+load_penguins = _loader(
+    "penguins", (344, 4), "Penguins of three species.", ("Adelie", "Chinstrap", "Gentoo")
+)

@@ -1,0 +1,1 @@
+"""The main job on real data; run it with ``python -m skgen.demo``."""

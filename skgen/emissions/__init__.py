@@ -1,0 +1,9 @@
+"""Families of distributions that mixtures and other models with latent components emit."""
+
+from ._base import Emission
+from .bernoulli import Bernoulli
+from .categorical import Categorical
+from .gaussian import Gaussian
+from .poisson import Poisson
+
+__all__ = ["Bernoulli", "Categorical", "Emission", "Gaussian", "Poisson"]

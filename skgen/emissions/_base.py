@@ -1,0 +1,191 @@
+"""The contract between a model with discrete latent components and what they emit.
+
+A new emission is one file: a NamedTuple of parameters, a NamedTuple of statistics, and one
+subclass of :class:`Emission` with the six abstract methods. Everything else (mixtures, sampling,
+missing values, weights, information criteria) follows from them.
+
+    rows --initialize(rows, resp)--> params --log_likelihood(params, rows)--> (n_rows, K)
+      ^                                ^                                         |
+      |                                +--maximize(stats)<--statistics(...)<-- resp
+      +--adapt(rows): the same emission with its data-dependent defaults made numbers
+"""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator
+
+# Rows taken together by the plain E-step: n x K arrays of this many rows stay in the cache.
+BLOCK_ROWS = 4096
+
+
+class Expectation(NamedTuple):
+    """What an E-step gives to the M-step."""
+
+    log_lik: float  # weighted sum over rows
+    weight: np.ndarray | None  # (K,) responsibilities, summed over rows that observe anything
+    statistics: Any
+
+
+class Emission(BaseEstimator):
+    """A family of K distributions p(x | k), fitted with soft assignments of rows to k.
+
+    An emission object holds hyperparameters only, so it clones and takes part in a parameter
+    grid (``emission__covariance_type``). Fitted parameters travel as a NamedTuple ``params``
+    whose arrays have k as first axis. Every method is a pure function of its arguments.
+    Responsibilities ``resp`` of shape (n_rows, K) already contain the weights of the rows.
+    """
+
+    params_type: type
+
+    def adapt(self, rows, n_components=1):
+        """A copy of this emission in which defaults that depend on the data are numbers.
+
+        Raises ``ValueError`` where ``rows`` holds values that the distribution cannot emit.
+        """
+        return self
+
+    @abstractmethod
+    def initialize(self, rows, resp):
+        """Parameters for responsibilities known in advance, e.g. from k-means."""
+
+    @abstractmethod
+    def log_likelihood(self, params, rows):
+        """log p(observed entries of row i | k), of shape (n_rows, K)."""
+
+    @abstractmethod
+    def statistics(self, params, rows, resp):
+        """Expected sufficient statistics: a NamedTuple whose fields add over rows."""
+
+    @abstractmethod
+    def maximize(self, statistics):
+        """Parameters which maximise the expected log-likelihood plus log prior: the M-step."""
+
+    @abstractmethod
+    def sample(self, params, components, rng):
+        """One row drawn from each of ``components``, of shape (len(components), n_features)."""
+
+    @abstractmethod
+    def n_parameters(self, params):
+        """Number of free scalars, for AIC and BIC."""
+
+    @abstractmethod
+    def complete(self, params, rows, component, rng=None):
+        """``rows`` with missing entries replaced, given the ``component`` of all or of each row.
+
+        The replacement is the conditional mean, or a draw where ``rng`` is given.
+        Of shape (n_rows, n_features).
+        """
+
+    @abstractmethod
+    def marginal(self, params, features):
+        """Parameters of the distribution of some features, by index."""
+
+    def expectation(self, log_weights, params, rows, *, statistics=True, **outputs):
+        """The E-step of a mixture: log densities, responsibilities and statistics in one pass.
+
+        This is the plain form, which any emission has; one on the hot road may override it by a
+        compiled pass with the same result.
+
+        Parameters
+        ----------
+        log_weights : ndarray of shape (K,)
+        params : the parameters of the components
+        rows : Rows
+        statistics : bool
+        **outputs : arrays to fill
+            ``log_prob`` (n_rows,), ``resp`` (n_rows, K) times weights, ``log_joint``
+            (n_rows, K), ``labels`` (n_rows,) intp.
+
+        Returns
+        -------
+        Expectation
+        """
+        log_lik, weight, total = 0.0, np.zeros(len(log_weights)), None
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = rows.block(start, start + BLOCK_ROWS)
+            log_joint = self.log_likelihood(params, block) + log_weights
+            log_prob = logsumexp(log_joint, axis=1)
+            empty = block.missing.all(axis=1) if block.has_missing else None
+            if empty is not None:
+                log_prob[empty] = 0.0
+            log_lik += log_prob.sum() if block.weights is None else log_prob @ block.weights
+            resp = responsibilities(log_joint, log_prob, log_weights)
+            if block.weights is not None:
+                resp *= block.weights[:, None]
+            part = slice(start, start + len(block))
+            fill(outputs, part, log_prob, log_joint, resp)
+            if statistics:
+                if empty is not None:
+                    resp[empty] = 0.0
+                weight += resp.sum(axis=0)
+                found = self.statistics(params, block, resp)
+                total = found if total is None else add(total, found)
+        return Expectation(float(log_lik), weight if statistics else None, total)
+
+    def conditional(self, params, row, free):
+        """Parameters of the features `free` given the observed entries of one row.
+
+        Independent features: the marginal.
+        """
+        return self.marginal(params, free)
+
+    def embed(self, rows):
+        """Rows as points (n_rows, p) for k-means: without NaN, and of comparable columns."""
+        return standardized(rows)
+
+    def regularizer(self, params):
+        """Term added to the log-likelihood in the objective: log prior, or minus KL; 0 for ML."""
+        return 0.0
+
+    def pack(self, params):
+        """Parameters as an unconstrained vector for accelerated EM, or None: not accelerated."""
+        return None
+
+    def unpack(self, vector, like):
+        """The inverse of :meth:`pack`; ``like`` gives the shapes."""
+        raise NotImplementedError
+
+    def degenerate(self, params):
+        """Sentences about components that collapsed, each naming one component and a remedy."""
+        return []
+
+
+def add(a, b):
+    """The sum of two statistics, field by field; moments about an origin share it."""
+    fields = zip(a._fields, a, b, strict=True)
+    return type(a)(*(x if name == "origin" or x is None else x + y for name, x, y in fields))
+
+
+def responsibilities(log_joint, log_prob, log_weights):
+    """p(k | row) from log p(row, k); the weights for rows that no component can emit."""
+    possible = log_prob > -np.inf
+    resp = np.exp(log_joint - np.where(possible, log_prob, 0.0)[:, None])
+    resp[~possible] = np.exp(log_weights)
+    return resp
+
+
+def fill(outputs, part, log_prob, log_joint, resp):
+    """Write one block of rows into the arrays that the caller wants."""
+    for name, out in outputs.items():
+        if name == "labels":
+            out[part] = log_joint.argmax(axis=1)
+        else:
+            out[part] = {"log_prob": log_prob, "log_joint": log_joint, "resp": resp}[name]
+
+
+def standardized(rows):
+    """Columns with mean zero and variance one; missing entries are zero, the mean."""
+    X = rows.values.astype(np.float64)
+    weights = None if rows.weights is None else rows.weights
+    if rows.has_missing:
+        weights = ~rows.missing * (1.0 if weights is None else weights[:, None])
+        X = np.where(rows.missing, 0.0, X)
+    elif weights is not None:
+        weights = np.broadcast_to(weights[:, None], X.shape)
+    X = X - np.average(X, axis=0, weights=weights)
+    scale = np.sqrt(np.average(X**2, axis=0, weights=weights))
+    X /= np.where(scale > 0, scale, 1.0)
+    return np.where(rows.missing, 0.0, X) if rows.has_missing else X

@@ -1,0 +1,15 @@
+"""Tasks over any density: anomalies, gaps, classes, targets; and transformers over sequences."""
+
+from ._classifier import GenerativeClassifier
+from ._imputer import DensityImputer
+from ._outliers import DensityOutlierDetector
+from ._regressor import DensityRegressor
+from ._sequence_transformer import SequenceTransformer
+
+__all__ = [
+    "DensityImputer",
+    "DensityOutlierDetector",
+    "DensityRegressor",
+    "GenerativeClassifier",
+    "SequenceTransformer",
+]

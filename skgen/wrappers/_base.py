@@ -1,0 +1,94 @@
+"""What the wrappers share: an estimator in the constructor, of which fitted clones do the work."""
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, clone
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import has_fit_parameter
+
+from .._density import Density
+from ..gaussian import Gaussian
+
+
+class Wrapper(CallbackSupportMixin, BaseEstimator):
+    """An estimator that fits clones of another one, the argument named ``_wrapped``."""
+
+    _wrapped = "density"
+    _doc_link_module = Density._doc_link_module
+    _doc_link_template = Density._doc_link_template
+    _all_or_nothing = Density._all_or_nothing
+
+    def _inner(self):
+        """The estimator to clone: the one given, or the default."""
+        given = getattr(self, self._wrapped)
+        return self._default() if given is None else given
+
+    def _default(self):
+        """One Gaussian, which takes the weights that its wrapper was given."""
+        default = Gaussian()
+        if get_config()["enable_metadata_routing"]:
+            default.set_fit_request(sample_weight=True)
+        return default
+
+    def _fit_inner(self, context, X, sample_weight=None, **data):
+        """A clone fitted to X as one task of the fit, so that callbacks reach it."""
+        inner = clone(self._inner())
+        if sample_weight is not None:
+            data["sample_weight"] = sample_weight
+        with context.propagate_callback_context(inner):
+            context.call_on_fit_task_begin(estimator=self, X=X)
+            inner.fit(X, **data)
+            context.call_on_fit_task_end(estimator=self, X=X)
+        return inner
+
+    def _adopt_features(self, fitted):
+        """The names and the number of the columns, as the fitted clone knows them."""
+        self.__dict__.pop("feature_names_in_", None)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(fitted, name):
+                setattr(self, name, getattr(fitted, name))
+
+    def _passed_on(self, weights):
+        """The weights, if there are any and the wrapped estimator is to have them; else None."""
+        if weights is None:
+            return None
+        if get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", sample_weight=weights)
+            return routed[self._wrapped].fit.get("sample_weight")
+        if not self._inner_takes_weights():
+            raise TypeError(
+                f"sample_weight was given, but {type(self._inner()).__name__}.fit does not take "
+                "it; leave it out, or for a Pipeline use scikit-learn's metadata routing."
+            )
+        return weights
+
+    def _inner_takes_weights(self):
+        return has_fit_parameter(self._inner(), "sample_weight")
+
+    def get_metadata_routing(self):
+        """How metadata such as ``sample_weight`` travel; see scikit-learn's user guide.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=type(self).__name__).add_self_request(self)
+        return router.add(**{self._wrapped: self._inner()}, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = self._inner()
+        if hasattr(inner, "__sklearn_tags__"):
+            tags.input_tags = get_tags(inner).input_tags
+        return tags
+
+
+def object_array(pieces):
+    """An object array with one array or frame per element, for sets of sequences."""
+    out = np.empty(len(pieces), dtype=object)
+    for i, piece in enumerate(pieces):
+        out[i] = piece
+    return out

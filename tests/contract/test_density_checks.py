@@ -1,0 +1,32 @@
+"""Every density of the package passes the public density checks. A new one joins by one line."""
+
+from skgen import Gaussian, GaussianMixture, Mixture, emissions
+from skgen.testing import DensityCase, parametrize_with_density_checks
+
+MAP = {"mean_precision_prior": 0.5, "covariance_prior": "auto"}
+DENSITIES = {
+    **{f"Gaussian, {kind}": Gaussian(kind) for kind in ("full", "diag", "spherical")},
+    **{
+        # It pulls towards equal variances, which depends on the units of the columns.
+        f"Gaussian, {rule}": DensityCase(Gaussian(shrinkage=rule), units="common")
+        for rule in ("ledoit_wolf", "oas", 0.1)
+    },
+    "Gaussian, MAP": Gaussian(**MAP),
+    **{
+        f"GaussianMixture, {kind}": GaussianMixture(2, covariance_type=kind)
+        for kind in ("full", "tied", "diag", "spherical")
+    },
+    "GaussianMixture, one component": GaussianMixture(),
+    "GaussianMixture, three components": GaussianMixture(3),
+    "GaussianMixture, MAP": GaussianMixture(2, weight_concentration_prior=2.0, **MAP),
+    "GaussianMixture, plain EM": GaussianMixture(2, acceleration=False, init_params="k-means++"),
+    "Mixture of Gaussians": Mixture(emissions.Gaussian("spherical"), 2),
+    "Mixture of Poissons": DensityCase(Mixture(emissions.Poisson(), 2), data="counts"),
+    "Mixture of Bernoullis": DensityCase(Mixture(emissions.Bernoulli(), 2), data="binary"),
+    "Mixture of categoricals": DensityCase(Mixture(emissions.Categorical(), 2), data="categories"),
+}
+
+
+@parametrize_with_density_checks(DENSITIES)
+def test_density(density, check):
+    check(density)

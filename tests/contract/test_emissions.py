@@ -1,0 +1,319 @@
+"""What is true of every emission. A new emission joins by one entry in CASES."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from reference import grid
+from sklearn.base import clone
+
+from skgen._sequences import Rows
+from skgen.emissions import Bernoulli, Categorical, Emission, Gaussian, Poisson
+from skgen.emissions._base import add
+
+
+class Case(NamedTuple):
+    """An emission, data that it can have emitted, and what there is to sum over."""
+
+    emission: Emission
+    data: Callable  # (rng, n) -> complete rows (n, d) in two groups of unlike rows
+    lines: list  # for each column, equally spaced values that hold all of the probability
+    float32_rtol: float = 1e-12
+
+
+def counts(rng, n):
+    return rng.poisson(rng.choice([0.5, 1.0], (n, 1)) * [4.0, 9.0]).astype(float)
+
+
+def bits(rng, n):
+    p = np.where(rng.random((n, 1)) < 0.5, [0.2, 0.7, 0.4], [0.8, 0.6, 0.1])
+    return (rng.random(p.shape) < p).astype(float)
+
+
+def codes(rng, n):
+    u = rng.random((n, 3)) ** rng.choice([0.5, 2.0], (n, 1))
+    return np.floor(u * [2, 4, 3])
+
+
+def reals(rng, n):
+    group = rng.integers(0, 2, (n, 1))
+    shape = np.where(group[..., None], [[1.0, 0.0], [0.6, 0.8]], [[0.7, 0.0], [-0.9, 1.2]])
+    return (shape @ rng.standard_normal((n, 2, 1)))[..., 0] + group * [3.0, -2.0]
+
+
+LINE = np.linspace(-16, 16, 321)
+REALS = [LINE, LINE]
+PRIOR = {"mean_precision_prior": 0.5, "covariance_prior": "auto"}
+COUNTS, BITS, CODES = [range(60)] * 2, [range(2)] * 3, [range(2), range(4), range(3)]
+CASES = {
+    **{
+        f"gaussian-{kind}": Case(Gaussian(kind), reals, REALS, 1e-5)
+        for kind in ("full", "tied", "diag", "spherical")
+    },
+    **{
+        f"gaussian-{kind}-map": Case(Gaussian(kind, **PRIOR), reals, REALS, 1e-5)
+        for kind in ("full", "tied", "diag", "spherical")
+    },
+    "gaussian-ridge": Case(Gaussian(reg_covar=0.0), reals, REALS, 1e-5),
+    "poisson": Case(Poisson(), counts, COUNTS),
+    "poisson-map": Case(Poisson(shape=3.0, rate=2.0), counts, COUNTS),
+    "bernoulli": Case(Bernoulli(), bits, BITS),
+    "bernoulli-map": Case(Bernoulli(alpha=2.0, beta=4.0), bits, BITS),
+    "categorical": Case(Categorical(), codes, CODES),
+    "categorical-map": Case(Categorical(concentration=3.0), codes, CODES),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def with_gaps(X, rng, share=0.3):
+    return np.where(rng.random(X.shape) < share, np.nan, X)
+
+
+def fixed_point(emission, params, rows, resp):
+    """Parameters at the optimum for given responsibilities: with gaps, EM over the gaps."""
+    for _ in range(300):
+        params = emission.maximize(emission.statistics(params, rows, resp))
+    return params
+
+
+def start(case, rng, n=60):
+    """An adapted emission, data, responsibilities and parameters of two components."""
+    X, resp = case.data(rng, n), rng.dirichlet(np.ones(2), n)
+    emission = case.emission.adapt(Rows(X))
+    return emission, X, resp, emission.initialize(Rows(X), resp)
+
+
+def cell(lines):
+    """The volume between neighbours of the grid."""
+    return np.prod([line[1] - line[0] for line in lines])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_m_step_beats_every_other_point(case, rng, share):
+    emission, X, resp, params = start(case, rng)
+    rows = Rows(with_gaps(X, rng, share))
+
+    def objective(params):
+        return (resp * emission.log_likelihood(params, rows)).sum() + emission.regularizer(params)
+
+    best = fixed_point(emission, params, rows, resp)
+    vector = emission.pack(best)
+    for size in (1e-4, 1e-2, 1.0):
+        for _ in range(30):
+            other = emission.unpack(vector + size * rng.standard_normal(vector.shape), best)
+            assert objective(other) <= objective(best) + 1e-9
+
+
+def test_the_statistics_of_two_halves_add_up(case, rng):
+    emission, X, resp, params = start(case, rng)
+    X = with_gaps(X, rng)
+    whole = emission.statistics(params, Rows(X), resp)
+    halves = [emission.statistics(params, Rows(X[h]), resp[h]) for h in np.split(np.arange(60), 2)]
+    summed = emission.maximize(add(*halves))
+    for a, b in zip(emission.maximize(whole), summed, strict=True):
+        assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_an_empty_row_carries_no_information(case, rng):
+    emission, X, resp, params = start(case, rng)
+    empty = np.full((1, X.shape[1]), np.nan)
+    assert_allclose(emission.log_likelihood(params, Rows(empty)), 0.0, atol=0)
+    with_empty = Rows(np.concatenate([X, empty])), np.concatenate([resp, [[0.4, 0.6]]])
+    without = fixed_point(emission, params, Rows(X), resp)
+    for a, b in zip(fixed_point(emission, params, *with_empty), without, strict=True):
+        assert_allclose(a, b, rtol=1e-11)
+
+
+def test_the_density_sums_to_one(case, rng):
+    emission, _, _, params = start(case, rng)
+    log_prob = emission.log_likelihood(params, Rows(grid(case.lines)))
+    assert_allclose(np.exp(log_prob).sum(axis=0) * cell(case.lines), 1.0, rtol=1e-9)
+
+
+def test_a_missing_entry_is_summed_over(case, rng):
+    emission, X, _, params = start(case, rng, n=20)
+    for j, line in enumerate(case.lines):
+        gone = X.copy()
+        gone[:, j] = np.nan
+        total = 0.0
+        for x in line:
+            gone_filled = gone.copy()
+            gone_filled[:, j] = x
+            total = total + np.exp(emission.log_likelihood(params, Rows(gone_filled)))
+        total *= line[1] - line[0]
+        assert_allclose(np.exp(emission.log_likelihood(params, Rows(gone))), total, rtol=1e-9)
+
+
+def test_a_marginal_is_the_density_of_the_observed_columns(case, rng):
+    emission, X, _, params = start(case, rng)
+    for features in ([0], [1, 0]):
+        gone = np.full_like(X, np.nan)
+        gone[:, features] = X[:, features]
+        marginal = emission.marginal(params, np.array(features))
+        got = emission.log_likelihood(marginal, Rows(X[:, features]))
+        assert_allclose(got, emission.log_likelihood(params, Rows(gone)), rtol=1e-11)
+
+
+def test_samples_come_from_the_density(case, rng):
+    n = 40_000
+    emission, _, _, params = start(case, rng)
+    components = rng.integers(2, size=n)
+    rows = Rows(emission.sample(params, components, rng))
+    refit = fixed_point(emission, params, rows, np.eye(2)[components])
+    fresh = Rows(emission.sample(params, components, rng))
+    log_ratio = emission.log_likelihood(params, fresh) - emission.log_likelihood(refit, fresh)
+    divergence = log_ratio[np.arange(n), components].mean()
+    assert abs(divergence) < 5 * emission.n_parameters(params) / n
+
+
+def test_weights_count_as_repetitions(case, rng):
+    emission, X, resp, params = start(case, rng)
+    X, repeats = with_gaps(X, rng), rng.integers(0, 4, 60)
+    weighted = emission.statistics(params, Rows(X), resp * repeats[:, None])
+    repeated = emission.statistics(
+        params, Rows(np.repeat(X, repeats, axis=0)), np.repeat(resp, repeats, axis=0)
+    )
+    for a, b in zip(emission.maximize(weighted), emission.maximize(repeated), strict=True):
+        assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_a_start_does_not_depend_on_how_weights_are_written(case, rng):
+    emission, X, resp, _ = start(case, rng)
+    repeats = rng.integers(1, 4, 60)
+    weighted = emission.initialize(Rows(X, repeats), resp * repeats[:, None])
+    repeated = emission.initialize(
+        Rows(np.repeat(X, repeats, axis=0)), np.repeat(resp, repeats, axis=0)
+    )
+    for a, b in zip(weighted, repeated, strict=True):
+        assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_unpack_inverts_pack(case, rng):
+    emission, _, _, params = start(case, rng)
+    vector = emission.pack(params)
+    assert vector.ndim == 1
+    again = emission.unpack(vector, params)
+    assert type(again) is type(params)
+    for a, b in zip(again, params, strict=True):
+        assert_allclose(a, b, rtol=1e-13, atol=1e-15)
+
+
+def test_n_parameters_counts_the_directions_in_which_the_density_moves(case, rng):
+    emission, _, _, params = start(case, rng)
+    rows = Rows(emission.sample(params, rng.integers(2, size=300), rng))
+    vector, step = emission.pack(params), 1e-6
+
+    def moved(direction):
+        log_prob = emission.log_likelihood(emission.unpack(vector + direction, params), rows)
+        return log_prob.ravel()
+
+    directions = step * np.eye(len(vector))
+    slopes = np.array([(moved(e) - moved(-e)) / (2 * step) for e in directions])
+    assert np.linalg.matrix_rank(slopes, rtol=1e-7) == emission.n_parameters(params)
+
+
+def test_complete_gives_the_conditional_mean(case, rng):
+    emission, X, _, params = start(case, rng, n=12)
+    components = rng.integers(2, size=12)
+    for j, line in enumerate(case.lines):
+        gone, weight, mean = X.copy(), 0.0, 0.0
+        gone[:, j] = np.nan
+        for x in line:
+            gone_filled = gone.copy()
+            gone_filled[:, j] = x
+            p = np.exp(emission.log_likelihood(params, Rows(gone_filled)))
+            weight, mean = weight + p, mean + x * p
+        completed = emission.complete(params, Rows(gone), components)
+        assert_allclose(completed[:, j], (mean / weight)[np.arange(12), components], rtol=1e-9)
+        assert_allclose(np.delete(completed, j, axis=1), np.delete(X, j, axis=1), atol=0)
+        assert_allclose(
+            emission.complete(params, Rows(gone), 1)[:, j], (mean / weight)[:, 1], rtol=1e-9
+        )
+
+
+def test_completing_at_random_draws_from_the_conditional(case, rng):
+    emission, X, _, params = start(case, rng)
+    rows = Rows(np.repeat(with_gaps(X[:1], rng, 0.6), 20_000, axis=0))
+    mean, draws = emission.complete(params, rows, 1), emission.complete(params, rows, 1, rng)
+    errors = 5 * draws.std(axis=0) / np.sqrt(len(draws)) + 1e-11
+    assert np.all(np.abs(draws.mean(axis=0) - mean[0]) <= errors)
+    both = np.concatenate([draws, emission.sample(params, np.ones(20_000, dtype=int), rng)])
+    if rows.missing[0].all():
+        assert_allclose(both[:20_000].std(axis=0), both[20_000:].std(axis=0), rtol=0.05)
+    assert_allclose(draws[:, ~rows.missing[0]], rows.values[:, ~rows.missing[0]], atol=0)
+
+
+def test_the_order_of_components_does_not_matter(case, rng):
+    emission, X, resp, params = start(case, rng)
+    rows = Rows(with_gaps(X, rng))
+    swapped = emission.initialize(Rows(X), resp[:, ::-1])
+    assert_allclose(
+        emission.log_likelihood(swapped, rows),
+        emission.log_likelihood(params, rows)[:, ::-1],
+        rtol=1e-11,
+    )
+
+
+def test_float32_rows_give_the_same_numbers(case, rng):
+    emission, X, resp, params = start(case, rng)
+    single = with_gaps(X, rng).astype(np.float32)
+    for a, b in [
+        (emission.log_likelihood(params, Rows(x)) for x in (single, single.astype(np.float64))),
+        (
+            np.concatenate(
+                [p.ravel() for p in emission.maximize(emission.statistics(params, Rows(x), resp))]
+            )
+            for x in (single, single.astype(np.float64))
+        ),
+    ]:
+        assert a.dtype == np.float64
+        assert_allclose(a, b, rtol=case.float32_rtol)
+
+
+def test_a_component_without_weight_has_parameters(case, rng):
+    emission, X, _, params = start(case, rng)
+    resp = np.tile([1.0, 0.0], (60, 1))
+    unobserved = X.copy()
+    unobserved[:, 0] = np.nan
+    for rows in (Rows(X), Rows(with_gaps(X, rng)), Rows(unobserved)):
+        empty = emission.maximize(emission.statistics(params, rows, resp))
+        assert all(np.isfinite(p).all() for p in empty)
+        assert np.isfinite(emission.log_likelihood(empty, rows)).all()
+
+
+def test_points_for_clustering_are_finite_and_do_not_depend_on_how_weights_are_written(case, rng):
+    emission, X, _, _ = start(case, rng)
+    X, repeats = with_gaps(X, rng), rng.integers(1, 4, 60)
+    points = emission.embed(Rows(X, repeats))
+    assert len(points) == 60
+    assert np.isfinite(points).all()
+    repeated = emission.embed(Rows(np.repeat(X, repeats, axis=0)))
+    assert_allclose(repeated, np.repeat(points, repeats, axis=0), rtol=1e-10, atol=1e-12)
+
+
+def test_an_emission_is_its_hyperparameters(case, rng):
+    emission, X, resp, params = start(case, rng)
+    again = clone(emission)
+    assert again.get_params() == emission.get_params()
+    before = case.emission.get_params()
+    again.adapt(Rows(X)).initialize(Rows(X), resp)
+    assert case.emission.get_params() == before
+    adapted = clone(case.emission).adapt(Rows(X))
+    for a, b in zip(adapted.initialize(Rows(X), resp), params, strict=True):
+        assert_allclose(a, b, rtol=0)
+
+
+def test_a_sound_component_is_not_called_degenerate(case, rng):
+    emission, _, _, params = start(case, rng)
+    assert emission.degenerate(params) == []

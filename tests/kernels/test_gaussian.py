@@ -1,0 +1,213 @@
+"""The fused Gaussian pass against its definition, on every instruction set of the machine."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from reference import gaussian_pass
+
+from skgen._kernels import _gaussian
+from skgen._kernels._threads import limit_threads
+from skgen._sequences import Rows
+
+# (n, d, K): below and above the unrolled sizes, blocks and lanes not filled, one of each
+SHAPES = [(1, 1, 1), (150, 1, 2), (70, 2, 3), (65, 3, 1), (150, 4, 3), (130, 5, 9), (90, 11, 17)]
+RTOL = {np.float64: 1e-12, np.float32: 1e-4}
+
+
+def model(rng, d, K):
+    """Parameters of a mixture whose components overlap."""
+    shapes = rng.normal(size=(K, d, 2 * d + 2))
+    covariances = shapes @ shapes.transpose(0, 2, 1) / d
+    log_weights = np.log(rng.dirichlet(np.ones(K)))
+    return log_weights, 3.0 + 2.0 * rng.normal(size=(K, d)), covariances
+
+
+def outputs(n, K):
+    return {
+        "log_prob": np.empty(n),
+        "resp": np.empty((n, K)),
+        "log_joint": np.empty((n, K)),
+        "labels": np.empty(n, dtype=np.intp),
+    }
+
+
+def run(X, log_weights, means, covariances, weights=None, **options):
+    """The kernel as emissions call it: all outputs and moments in one dict."""
+    rows, out = Rows(X), outputs(len(X), len(means))
+    values = rows.values
+    if rows.has_missing and covariances.ndim == 3:
+        values, options["patterns"] = rows.by_pattern
+    log_lik, failed, moments = _gaussian.mixture_pass(
+        values, log_weights, means, covariances, weights=weights, masked=rows.has_missing,
+        moments=True, **out, **options,
+    )  # fmt: skip
+    assert failed == -1
+    return {**out, "log_lik": log_lik, "moments": moments}
+
+
+def assert_same(got, want, rtol):
+    scale = max(1.0, np.abs(want["log_joint"]).max())
+    for name in ("log_joint", "log_prob", "resp"):
+        assert_allclose(got[name], want[name], atol=rtol * scale, err_msg=name)
+    assert_allclose(got["log_lik"], want["log_lik"], rtol=rtol, atol=rtol)
+    assert np.array_equal(got["labels"], want["labels"])
+    for a, b in zip(got["moments"], want["moments"], strict=False):
+        assert_allclose(a, b, atol=rtol * np.abs(b).max())
+
+
+@pytest.mark.parametrize("dtype", RTOL)
+@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize(("n", "d", "K"), SHAPES)
+def test_the_dense_pass_is_its_definition(rng, n, d, K, share, dtype):
+    log_weights, means, covariances = model(rng, d, K)
+    X = (3.0 + 2.0 * rng.normal(size=(n, d))).astype(dtype)
+    X[rng.random(X.shape) < share] = np.nan
+    weights = rng.random(n) + 0.5
+    want = gaussian_pass(X.astype(float), log_weights, means, covariances, weights)
+    assert_same(run(X, log_weights, means, covariances, weights), want, RTOL[dtype])
+
+
+@pytest.mark.parametrize("dtype", RTOL)
+@pytest.mark.parametrize("share", [0.0, 0.3])
+@pytest.mark.parametrize(("n", "d", "K"), SHAPES)
+def test_the_diagonal_pass_is_its_definition(rng, n, d, K, share, dtype):
+    log_weights, means, covariances = model(rng, d, K)
+    variances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
+    X = (3.0 + 2.0 * rng.normal(size=(n, d))).astype(dtype)
+    X[rng.random(X.shape) < share] = np.nan
+    X[0] = 3.0  # the masked pass counts rows without any entry as well
+    X = X[~np.isnan(X).all(axis=1)]
+    weights = rng.random(len(X)) + 0.5
+    dense = np.array([np.diag(v) for v in variances])
+    want = gaussian_pass(X.astype(float), log_weights, means, dense, weights)
+    got = run(X, log_weights, means, variances, weights)
+    seen = want["resp"].T @ ~np.isnan(X)
+    gone = want["moments"][0][:, None] - seen  # the definition completes, the kernel leaves out
+    second = np.einsum("kii->ki", want["moments"][2]) - gone * variances
+    want["moments"] = (*want["moments"][:2], second, seen)
+    assert_same(got, want, RTOL[dtype])
+
+
+def test_long_runs_of_a_pattern_take_the_same_sums_as_short_ones(rng):
+    log_weights, means, covariances = model(rng, 3, 2)
+    X = 3.0 + 2.0 * rng.normal(size=(400, 3))
+    X[:150, 0] = X[100:130, 1] = X[300:302, 2] = np.nan
+    want = gaussian_pass(X, log_weights, means, covariances, np.ones(400))
+    assert_same(run(X, log_weights, means, covariances), want, 1e-12)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_given_responsibilities_take_the_place_of_the_model_s(rng, share):
+    log_weights, means, covariances = model(rng, 6, 3)
+    X = 3.0 + 2.0 * rng.normal(size=(500, 6))
+    X[rng.random(X.shape) < share] = np.nan
+    X = X[~np.isnan(X).all(axis=1)]
+    own = run(X, log_weights, means, covariances)
+    given = run(X, log_weights, means, covariances, given=own["resp"])
+    for a, b in zip(given["moments"], own["moments"], strict=True):
+        assert_allclose(a, b, rtol=1e-12, atol=1e-12 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+@pytest.mark.parametrize("dense", [True, False])
+def test_sums_have_the_same_bits_for_any_number_of_threads(rng, dense, share):
+    log_weights, means, covariances = model(rng, 5, 4)
+    if not dense:
+        covariances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
+    X = 3.0 + 2.0 * rng.normal(size=(40_000, 5))
+    X[rng.random(X.shape) < share] = np.nan
+    results = []
+    for n_threads in (1, 2, 8):
+        with limit_threads(n_threads):
+            results.append(run(X, log_weights, means, covariances))
+    for other in results[1:]:
+        assert other["log_lik"] == results[0]["log_lik"]
+        assert all(map(np.array_equal, other["moments"], results[0]["moments"]))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
+def test_no_square_leaves_the_range_of_numbers(rng, scale):
+    log_weights, means, covariances = model(rng, 3, 2)
+    X = 3.0 + 2.0 * rng.normal(size=(100, 3))
+    plain = run(X, log_weights, means, covariances)
+    scaled = run(X * scale, log_weights, means * scale, covariances * scale * scale)
+    assert_allclose(scaled["log_prob"], plain["log_prob"] - 3 * np.log(scale), rtol=1e-12)
+    assert_allclose(scaled["moments"][2] / scale / scale, plain["moments"][2], rtol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", RTOL)
+def test_an_outlier_stops_nothing(rng, dtype):
+    log_weights, means, covariances = model(rng, 2, 3)
+    X = (3.0 + 2.0 * rng.normal(size=(50, 2))).astype(dtype)
+    alone = run(X[1:], log_weights, means, covariances)
+    X[0] = np.finfo(dtype).max / 4
+    got = run(X, log_weights, means, covariances)
+    assert got["log_prob"][0] == -np.inf
+    assert_allclose(got["resp"][0].sum(), 1.0, rtol=1e-5)
+    assert_allclose(got["log_prob"][1:], alone["log_prob"], rtol=1e-6)
+
+
+def test_a_covariance_that_is_none_is_named(rng):
+    log_weights, means, covariances = model(rng, 3, 4)
+    covariances[2, 0, 1] = covariances[2, 1, 0] = 1e6
+    X = rng.normal(size=(10, 3))
+    failed = _gaussian.mixture_pass(X, log_weights, means, covariances)[1]
+    assert failed == 2
+    variances = np.ones((4, 3))
+    variances[1, 2] = 0.0
+    assert _gaussian.mixture_pass(X, log_weights, means, variances)[1] == 1
+
+
+@pytest.mark.parametrize("wrong", ["X", "covariances", "weights", "log_prob"])
+def test_arrays_of_another_shape_are_refused(rng, wrong):
+    log_weights, means, covariances = model(rng, 3, 2)
+    arrays = {"X": np.ones((9, 3)), "covariances": covariances, "weights": np.ones(9)}
+    arrays["log_prob"] = np.empty(9)
+    arrays[wrong] = arrays[wrong][..., :-1].copy()
+    X, covariances = arrays.pop("X"), arrays.pop("covariances")
+    with pytest.raises(ValueError, match="array"):
+        _gaussian.mixture_pass(X, log_weights, means, covariances, **arrays)
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2"])
+def test_other_instruction_sets_agree(isa):
+    """The tests above, in a process that uses narrower vectors."""
+    env = {**os.environ, "SKGEN_ISA": isa}
+    ask = "from skgen._kernels import _gaussian; print(_gaussian.instruction_set())"
+    told = subprocess.run(
+        [sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True
+    )
+    if told.stdout.strip() != isa:
+        pytest.skip(f"this machine has no {isa}")
+    if os.environ.get("SKGEN_ISA"):
+        pytest.skip("already in such a process")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_maximize_is_the_textbook_m_step(rng):
+    resp, X = rng.random((40, 2)), rng.normal(size=(40, 3))
+    origin = rng.normal(size=(2, 3))
+    z = X - origin[:, None]
+    first = np.einsum("nk,knj->kj", resp, z)
+    second = np.einsum("nk,kni,knj->kij", resp, z, z)
+    means, covariances, low = _gaussian.maximize(
+        resp.sum(axis=0), first, second, origin, ridge=0.25, floor=np.full(3, 1e-3)
+    )
+    assert low == []
+    for k in range(2):
+        assert_allclose(means[k], np.average(X, axis=0, weights=resp[:, k]), rtol=1e-12)
+        want = np.cov(X.T, aweights=resp[:, k], bias=True) + 0.25 * np.eye(3)
+        assert_allclose(covariances[k], want, rtol=1e-12)
+
+
+def test_maximize_names_the_components_below_the_floor():
+    second = np.array([np.diag([2.0, 1.0]), np.diag([2.0, 0.01]), [[1.0, 0.999], [0.999, 1.0]]])
+    weight, first, origin = np.ones(3), np.zeros((3, 2)), np.zeros((3, 2))
+    low = _gaussian.maximize(weight, first, second, origin, floor=np.array([0.1, 0.1]))[2]
+    assert low == [1, 2]
