@@ -18,7 +18,6 @@ SWEEP_BYTES = 1 << 28  # several times the last-level cache
 def facts():
     """Machine and versions, as a dict of strings and numbers."""
     from skgen._kernels._gaussian import instruction_set
-
     from skgen._kernels._threads import effective_n_threads
 
     blas = [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]

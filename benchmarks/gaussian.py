@@ -313,78 +313,82 @@ def quiet(call, *arguments):
 
 
 class Reached(Exception):
-    """The goal is reached, or time is up."""
+    """The goal is reached."""
 
 
 class Watched(sklearn.mixture.GaussianMixture):
     """scikit-learn's mixture, stopped at the first iteration whose likelihood reaches a goal."""
 
-    goal, deadline = np.inf, np.inf
+    goal = np.inf
 
     def _compute_lower_bound(self, log_resp, log_prob_norm):
-        if log_prob_norm >= self.goal or time.perf_counter() > self.deadline:
-            raise Reached(log_prob_norm >= self.goal)
+        if log_prob_norm >= self.goal:
+            raise Reached
         return super()._compute_lower_bound(log_resp, log_prob_norm)
 
 
 def solution(run):
     """Time to a solution."""
-    title = "time to a solution"
-    if not run.wants(title):
-        return None
-    shape, patience = Shape(200_000, 4, 8, "full"), 300.0
-    X = mixture(shape, 5000 if run.quick else shape.n, seed=3, spread=1.0)[0]
-    rows = []
-    for seed in range(1 if run.quick else 3):
-        run.progress(title, f"start {seed}")
-        goal = optimum(X, shape.K, seed) - WITHIN
-        ours, score = time_of_ours(X, shape.K, seed)
-        theirs = time_of_theirs(X, shape.K, seed, goal, patience)
-        rows.append([
-            seed, ours if score >= goal else None, theirs,
-            (patience if theirs is None else theirs) / ours if score >= goal else None, 50.0,
-        ])  # fmt: skip
+    title, rows = "time to a solution", []
+    shape = Shape(5000 if run.quick else 200_000, 4, 8, "full")
+    for seed in range(1 if run.quick else 5):
+        if run.wants(title, f"seed {seed}"):
+            run.progress(title, f"seed {seed}")
+            rows.append([seed, *race(mixture(shape, shape.n, seed, spread=2.0)[0], shape.K)])
     note = (
-        f"Overlapping components, {len(X):,} x {shape.d}, K={shape.K}: seconds until the "
+        f"Overlapping components, {shape.n:,} x {shape.d}, K={shape.K}: seconds until the "
         f"log-likelihood is within {WITHIN:g} nats a row of the optimum, initialisation included. "
-        "The optimum is the best of long runs from the starts of both. skgen: a whole fit with "
-        "tol=1e-7, its own stopping rule included; scikit-learn: until the first iteration that is "
-        f"close enough. A dash: not reached, by scikit-learn in {patience:.0f} s (which then "
-        "count)."
+        "The optimum is the best of long runs from both starts. skgen: a whole fit with tol=1e-7, "
+        "its stopping rule included; scikit-learn: until the first iteration that is close enough. "
+        "Shortfall: what is missing to the optimum at the end; a dash where the optimum is not "
+        "reached, however long EM runs from this start."
     )
-    columns = ["random_state", "skgen s", "scikit-learn s", "times faster", "target"]
-    return Table(title, note, columns, rows)
+    columns = ["seed of the data", "skgen s", "shortfall", "scikit-learn s", "shortfall"]
+    return Table(title, note, [*columns, "times faster", "target"], rows) if rows else None
 
 
-def optimum(X, K, seed):
-    """The best log-likelihood per row of long runs, from our start and from scikit-learn's."""
-    theirs = sklearn.mixture.GaussianMixture(K, max_iter=0, random_state=seed).fit(X)
-    starts = {
+def race(X, K):
+    """Seconds and shortfalls of both, and how many times faster ours is."""
+    ours, score = time_of_ours(X, K)
+    scores = [score, *long_runs(X, K)]
+    goal = max(scores) - WITHIN
+    # Plain EM of ours takes scikit-learn's path: where it ends elsewhere there is no waiting.
+    theirs = time_of_theirs(X, K, goal) if scores[-1] >= goal else None
+    ours = ours if score >= goal else None
+    shortfalls = [f"{max(scores) - x:.1e}" for x in (score, scores[-1])]
+    ratio = theirs / ours if ours and theirs else None
+    return [ours, shortfalls[0], theirs, shortfalls[1], ratio, 50]
+
+
+def long_runs(X, K):
+    """Log-likelihoods per row where EM ends from our start and from scikit-learn's."""
+    theirs = sklearn.mixture.GaussianMixture(K, max_iter=0, random_state=0).fit(X)
+    start = {
         "weights_init": theirs.weights_,
         "means_init": theirs.means_,
         "precisions_init": theirs.precisions_,
+        "acceleration": False,
     }
-    long = {"tol": 1e-11, "max_iter": 5000, "random_state": seed}
-    fits = [skgen.GaussianMixture(K, **long, **start).fit(X) for start in ({}, starts)]
-    return max(fit.score(X) for fit in fits)
+    long = {"tol": 1e-9, "max_iter": 20_000, "random_state": 0}
+    return [skgen.GaussianMixture(K, **long, **how).fit(X).score(X) for how in ({}, start)]
 
 
-def time_of_ours(X, K, seed):
+def time_of_ours(X, K):
     """Seconds of a fit, and what it reached."""
     start = time.perf_counter()
-    fit = skgen.GaussianMixture(K, tol=1e-7, max_iter=5000, random_state=seed).fit(X)
+    fit = skgen.GaussianMixture(K, tol=1e-7, max_iter=5000, random_state=0).fit(X)
     return time.perf_counter() - start, fit.score(X)
 
 
-def time_of_theirs(X, K, seed, goal, patience):
-    """Seconds until the goal is reached, None if it is not."""
-    model = Watched(K, tol=0.0, max_iter=100_000, random_state=seed)
+def time_of_theirs(X, K, goal):
+    """Seconds until the goal is reached."""
+    model = Watched(K, tol=0.0, max_iter=100_000, random_state=0)
+    model.goal = goal
     start = time.perf_counter()
-    model.goal, model.deadline = goal, start + patience
     try:
         model.fit(X)
-    except Reached as end:
-        return time.perf_counter() - start if end.args[0] else None
+    except Reached:
+        return time.perf_counter() - start
     raise AssertionError("the fit ended before the goal was reached")
 
 

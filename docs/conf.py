@@ -1,5 +1,6 @@
 """The site: ``make docs`` builds it in docs/_build/html; warnings are errors."""
 
+import doctest
 import os
 import re
 import sys
@@ -46,10 +47,15 @@ def skip_member(app, what, name, member, skip, options):
     return skip or inherited.startswith("sklearn.") or bool(re.fullmatch("set_.*_request", name))
 
 
+def quote_shapes(app, what, name, member, options, lines):
+    """A shape such as (n_features_in_,) would be read as a link."""
+    lines[:] = [re.sub(r"\((\w+_),\)", r"(``\1``,)", line) for line in lines]
+
+
 # ---- doctests -------------------------------------------------------------------------------
 
 doctest_test_doctest_blocks = "default"
-doctest_default_flags = __import__("doctest").ELLIPSIS | __import__("doctest").NORMALIZE_WHITESPACE
+doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 # ---- gallery --------------------------------------------------------------------------------
 
@@ -95,5 +101,6 @@ def include_markdown(app, docname, source):
 
 
 def setup(app):
+    app.connect("autodoc-process-docstring", quote_shapes, priority=100)  # before numpydoc
     app.connect("autodoc-skip-member", skip_member)
     app.connect("source-read", include_markdown)

@@ -8,14 +8,18 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
+    "Checkpoint": "_monitors",
     "DensityImputer": "wrappers",
     "DensityOutlierDetector": "wrappers",
     "DensityRegressor": "wrappers",
+    "EarlyStopping": "_monitors",
     "Gaussian": "gaussian",
     "GaussianMixture": "gaussian",
     "GenerativeClassifier": "wrappers",
+    "LikelihoodMonitor": "_monitors",
     "Mixture": "gaussian",
     "SequenceTransformer": "wrappers",
+    "TimeLimit": "_monitors",
     "to_sequences": "_sequences",
 }
 _MODULES = ("datasets", "emissions", "gaussian", "plotting", "testing", "wrappers")

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from ._sequences import Rows, is_frame, make_frame
+from ._sequences import Rows, is_frame, is_list, make_frame
 from ._validation import check_rows, check_weights
 
 
@@ -169,7 +169,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
 
     def _check_fitted(self):
         if self._fitted[0] not in self.__dict__:
-            check_is_fitted(self)
+            check_is_fitted(self, list(self._fitted))
 
     def _rows(self, X, *, reset=False, sample_weight=None, min_rows=1):
         """X through the door."""
@@ -233,11 +233,12 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
 
 
 def sample_rows(density, n_samples, random_state=None):
-    """Rows drawn from any fitted density, this package's or scikit-learn's, as an array."""
+    """Rows drawn from any fitted density, ours or scikit-learn's; sequences as a list."""
     if isinstance(density, Density):
         return density._draw(n_samples, density._sampling_rng(n_samples, random_state))[0]
     try:
         drawn = density.sample(n_samples, random_state=random_state)
     except TypeError:  # scikit-learn's mixtures draw from their own random_state
         drawn = density.sample(n_samples)
-    return np.asarray(drawn[0] if isinstance(drawn, tuple) else drawn)
+    drawn = drawn[0] if isinstance(drawn, tuple) else drawn
+    return drawn if is_list(drawn) else np.asarray(drawn)

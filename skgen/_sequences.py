@@ -190,6 +190,22 @@ def to_sequences(X, lengths=None, by=None):
     Returns
     -------
     list of ndarray or of frames, each of shape (n_steps, n_features)
+
+    Raises
+    ------
+    ValueError
+        If an element is not a sequence (the message says which), the lengths do not add up to the
+        number of rows, or ``by`` is not a column or is missing in a row.
+    TypeError
+        If ``by`` is given and X is not a frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgen import to_sequences
+    >>> X = np.arange(10.0).reshape(5, 2)
+    >>> [x.shape for x in to_sequences(X, lengths=[2, 3])]
+    [(2, 2), (3, 2)]
     """
     if lengths is not None and by is not None:
         raise ValueError(f"lengths and by={by!r} were both given; pass one of them.")

@@ -66,19 +66,17 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
         arrays = [_as_matrix(estimator, pieces[0], reset)]
     else:
         arrays = _as_matrices(estimator, pieces, reset)
+    lengths = np.array([len(x) for x in arrays])
+    values = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
+    rows = Rows(values, has_missing=_check_finite(estimator, values, _offsets(lengths)) > 0)
     weights = check_weights(sample_weight, len(arrays), unit="sequence")
     if weights is not None:
-        arrays = [x for x, weight in zip(arrays, weights, strict=True) if weight > 0]
-        weights = weights[weights > 0]
-    lengths = np.array([len(x) for x in arrays])
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    values = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
-    rows = Rows(values, has_missing=_check_finite(estimator, values, offsets) > 0)
-    if weights is not None:
         rows.weights = np.repeat(weights, lengths)
+        if not weights.all():
+            rows, lengths = rows.take(rows.weights > 0), lengths[weights > 0]
     if reset and rows.has_missing:
         _check_columns(estimator, rows.values)
-    return Sequences(rows, offsets, single=single)
+    return Sequences(rows, _offsets(lengths), single=single)
 
 
 def check_weights(sample_weight, n, unit="row"):
@@ -242,6 +240,10 @@ def _as_matrices(estimator, pieces, reset):
             )
         arrays.append(_as_sequence(estimator, x, s))
     return arrays
+
+
+def _offsets(lengths):
+    return np.concatenate([[0], np.cumsum(lengths)])
 
 
 def _columns(x):

@@ -73,7 +73,7 @@ def normal_moments(x, mean, covariance):
 
 def gaussian_pass(X, log_weights, means, covariances, weights):
     """Everything that one pass of a Gaussian mixture gives, one row at a time."""
-    n, K = len(X), len(means)
+    K = len(means)
     log_joint = np.array(
         [
             [log_weights[k] + normal_log_density(x, means[k], covariances[k]) for k in range(K)]

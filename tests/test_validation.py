@@ -285,6 +285,12 @@ def test_a_column_that_no_sequence_observes_is_refused_at_fit(fitted):
         check_sequences(fitted, X, reset=True)
 
 
+def test_errors_count_the_sequences_without_weight(fitted):
+    X = [np.ones((2, 3)), np.ones((1, 3)), np.full((1, 3), np.inf)]
+    with pytest.raises(ValueError, match="row 0 of sequence 2"):
+        check_sequences(fitted, X, reset=False, sample_weight=[1, 0, 1])
+
+
 def test_weights_are_one_per_sequence(fitted):
     with pytest.raises(ValueError, match="but X has 2 sequences; pass one weight for each seq"):
         check_sequences(fitted, pieces(np.ones((2, 3))), reset=True, sample_weight=np.ones(5))

@@ -5,6 +5,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport frexp, ldexp, sqrt
+from libc.string cimport memset
 
 from ._threads cimport sk_enter_parallel, sk_leave_parallel
 
@@ -124,16 +125,18 @@ def mixture_pass(
         job.n_patterns = masks.shape[0]
         job.starts = <const Py_ssize_t *>_data(starts, job.n_patterns + 1)
         job.masks = <const unsigned char *>cnp.PyArray_DATA(masks)
-    scratch = np.empty(2 * d + K * d + cnp.PyArray_SIZE(covariances))
-    _scale(&job, is_float, <double *>cnp.PyArray_DATA(means), <double *>cnp.PyArray_DATA(covariances),
-           <double *>cnp.PyArray_DATA(scratch))
+    scratch = _empty(2 * d + K * d + cnp.PyArray_SIZE(covariances))
+    _scale(
+        &job, is_float, <double *>cnp.PyArray_DATA(means),
+        <double *>cnp.PyArray_DATA(covariances), <double *>cnp.PyArray_DATA(scratch))
     _cut(&job, moments)
-    log_lik = np.zeros(job.n_chunks)
+    log_lik = _empty(job.n_chunks)
     job.slot_log_lik = <double *>cnp.PyArray_DATA(log_lik)
     job.slots = NULL
     if moments:
-        slots = _aligned_zeros(job.n_chunks * job.slot_size)
-        job.slots = <double *>cnp.PyArray_DATA(slots)
+        slots = _empty(job.n_chunks * job.slot_size + 8)
+        job.slots = _aligned(slots)
+        memset(job.slots, 0, job.n_chunks * job.slot_size * sizeof(double))
     sk_gm_prepare(&job, is_float)
     flops = _flops(&job)
     step = max(1, min(job.n_chunks, <Py_ssize_t>(SIGNAL_FLOPS / (flops / job.n_chunks + 1))))
@@ -175,6 +178,12 @@ cdef _check(cnp.ndarray X, cnp.ndarray means, cnp.ndarray covariances, cnp.ndarr
         raise ValueError("arrays of inconsistent shape or type")
 
 
+cdef double *_aligned(cnp.ndarray array):
+    """The first item on a boundary of 64 bytes, for vector loads."""
+    cdef size_t start = <size_t>cnp.PyArray_DATA(array)
+    return <double *>((start + 63) // 64 * 64)
+
+
 cdef void *_data(cnp.ndarray array, Py_ssize_t size) except? NULL:
     """The data of an array of 8-byte items, or NULL for None."""
     if array is None:
@@ -185,14 +194,14 @@ cdef void *_data(cnp.ndarray array, Py_ssize_t size) except? NULL:
     return cnp.PyArray_DATA(array)
 
 
-cdef _aligned_zeros(Py_ssize_t size):
-    """Zeros that start on a boundary of 64 bytes, for vector loads."""
-    cdef cnp.ndarray raw = np.zeros(size + 8)
-    cdef Py_ssize_t skip = (64 - (<size_t>cnp.PyArray_DATA(raw)) % 64) % 64 // 8
-    return raw[skip:skip + size]
+cdef cnp.ndarray _empty(Py_ssize_t size):
+    """An array of float64; np.empty takes as long as a small mixture."""
+    return cnp.PyArray_EMPTY(1, <cnp.npy_intp *>&size, cnp.NPY_FLOAT64, 0)
 
 
-cdef void _scale(sk_gm_job *job, int is_float, const double *means, const double *cov, double *out) noexcept:
+cdef void _scale(
+    sk_gm_job *job, int is_float, const double *means, const double *cov, double *out,
+) noexcept:
     """Parameters in the kernel's coordinates: (x - shift) * unit, unit a power of two."""
     cdef Py_ssize_t d = job.d, K = job.K, i, j, k, stride = d if job.diagonal else d * d
     cdef double *shift = out
@@ -249,7 +258,7 @@ cdef _statistics(sk_gm_job *job):
     cdef Py_ssize_t d = job.d, K = job.K, Kp = sk_gm_padded(K), i, j, k, e
     cdef const double *slot = job.slots
     cdef const double *unit = job.unit
-    weight_, first_ = np.empty(K), np.empty((K, d))
+    weight_, first_ = _empty(K), _empty(K * d).reshape(K, d)
     cdef double *weight = <double *>cnp.PyArray_DATA(weight_)
     cdef double *first = <double *>cnp.PyArray_DATA(first_)
     cdef double *second
@@ -386,7 +395,7 @@ cdef void _maximize_diagonal(
 
 
 cdef bint _above(Py_ssize_t d, const double *cov, const double *least, double *a) noexcept nogil:
-    """Whether cov - diag(least) is positive definite, by a Cholesky factorisation in units of least."""
+    """Whether cov - diag(least) is positive definite: a Cholesky factorisation in its units."""
     cdef Py_ssize_t i, j, p
     cdef double s
     for i in range(d):

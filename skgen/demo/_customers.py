@@ -59,7 +59,9 @@ def segment_row(group, customers):
 def cds(group):
     """How many CDs most of a group bought, in words."""
     low, high = np.quantile(group[:, 1], [0.1, 0.9]).astype(int)
-    return "one CD" if high == 1 else f"{low} to {high} CDs"
+    if low == high:
+        return "one CD" if high == 1 else f"{high} CDs"
+    return f"{low} to {high} CDs"
 
 
 def show_collapse(customers, model):

@@ -14,7 +14,6 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 
 # Rows taken together by the plain E-step: n x K arrays of this many rows stay in the cache.
@@ -53,7 +52,7 @@ class Emission(BaseEstimator):
 
     @abstractmethod
     def log_likelihood(self, params, rows):
-        """log p(observed entries of row i | k), of shape (n_rows, K)."""
+        """Log p(observed entries of row i | k), of shape (n_rows, K)."""
 
     @abstractmethod
     def statistics(self, params, rows, resp):
@@ -72,11 +71,20 @@ class Emission(BaseEstimator):
         """Number of free scalars, for AIC and BIC."""
 
     @abstractmethod
-    def complete(self, params, rows, component, rng=None):
+    def complete(self, params, rows, component, how="mean", rng=None):
         """``rows`` with missing entries replaced, given the ``component`` of all or of each row.
 
-        The replacement is the conditional mean, or a draw where ``rng`` is given.
-        Of shape (n_rows, n_features).
+        Parameters
+        ----------
+        params : the parameters of the components
+        rows : Rows
+        component : int or ndarray of shape (n_rows,)
+        how : {"mean", "mode", "draw"}
+            The conditional mean, the most probable value, or a draw made with ``rng``.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features)
         """
 
     @abstractmethod
@@ -107,7 +115,7 @@ class Emission(BaseEstimator):
         for start in range(0, len(rows), BLOCK_ROWS):
             block = rows.block(start, start + BLOCK_ROWS)
             log_joint = self.log_likelihood(params, block) + log_weights
-            log_prob = logsumexp(log_joint, axis=1)
+            log_prob = log_sum(log_joint)
             empty = block.missing.all(axis=1) if block.has_missing else None
             if empty is not None:
                 log_prob[empty] = 0.0
@@ -142,7 +150,6 @@ class Emission(BaseEstimator):
 
     def pack(self, params):
         """Parameters as an unconstrained vector for accelerated EM, or None: not accelerated."""
-        return None
 
     def unpack(self, vector, like):
         """The inverse of :meth:`pack`; ``like`` gives the shapes."""
@@ -157,6 +164,14 @@ def add(a, b):
     """The sum of two statistics, field by field; moments about an origin share it."""
     fields = zip(a._fields, a, b, strict=True)
     return type(a)(*(x if name == "origin" or x is None else x + y for name, x, y in fields))
+
+
+def log_sum(log_joint):
+    """Log of the sum of exponentials over components; several times quicker than scipy's."""
+    top = log_joint.max(axis=1)
+    shift = np.where(top > -np.inf, top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(log_joint - shift[:, None]).sum(axis=1)) + shift
 
 
 def responsibilities(log_joint, log_prob, log_weights):

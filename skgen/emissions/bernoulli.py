@@ -107,10 +107,12 @@ class Bernoulli(Emission):
         p = params.probs[components]
         return (rng.random(p.shape) < p).astype(np.float64)
 
-    def complete(self, params, rows, component, rng=None):
-        """``rows`` with missing entries replaced by the probability of a one, or by draws."""
+    def complete(self, params, rows, component, how="mean", rng=None):
+        """``rows`` with missing entries replaced by the probability of a one, or by a 0 or 1."""
         p = np.broadcast_to(params.probs[component], rows.values.shape)[rows.missing]
-        return _columns.filled(rows, p if rng is None else rng.random(p.shape) < p)
+        if how == "mean":
+            return _columns.filled(rows, p)
+        return _columns.filled(rows, (rng.random(p.shape) if how == "draw" else 0.5) < p)
 
     def marginal(self, params, features):
         """The probabilities of some features."""

@@ -161,17 +161,17 @@ class Categorical(Emission):
             out[:, j] = (column <= u[:, j, None] * column[:, -1:]).sum(axis=1)
         return out
 
-    def complete(self, params, rows, component, rng=None):
-        """``rows`` with missing codes replaced by their means, or by draws.
+    def complete(self, params, rows, component, how="mean", rng=None):
+        """``rows`` with missing codes replaced by their means, the likeliest codes, or draws.
 
-        A mean of codes says something only where the codes are in order; else use draws.
+        A mean of codes says something only where the codes are in order.
         """
-        if rng is None:
-            codes = params.probs @ np.arange(params.probs.shape[2])
-            codes = np.broadcast_to(codes[component], rows.values.shape)
+        if how == "draw":
+            codes = self.sample(params, np.broadcast_to(component, len(rows)), rng)
         else:
-            components = np.broadcast_to(component, len(rows))
-            codes = self.sample(params, components, rng)
+            ordered = params.probs @ np.arange(params.probs.shape[2])
+            codes = ordered if how == "mean" else params.probs.argmax(axis=2)
+            codes = np.broadcast_to(codes[component], rows.values.shape)
         return _columns.filled(rows, codes[rows.missing])
 
     def marginal(self, params, features):
@@ -184,7 +184,7 @@ class Categorical(Emission):
 
     def embed(self, rows):
         """Indicators of the most frequent categories: distances count the entries that differ."""
-        columns = [_indicators(rows.values[:, j]) for j in range(rows.n_features)]
+        columns = [_indicators(codes, rows.weights) for codes in rows.values.T]
         indicators = Rows(np.concatenate(columns, axis=1), rows.weights)
         return _columns.centred(indicators.values, indicators)
 
@@ -215,9 +215,10 @@ def _per_column(n_categories, d):
     return np.broadcast_to(sizes, d)
 
 
-def _indicators(codes):
+def _indicators(codes, weights):
     """One column for each of the most frequent codes of a column, NaN where it is missing."""
     seen = ~np.isnan(codes)
-    found, sizes = np.unique(codes[seen], return_counts=True)
+    found, which = np.unique(codes[seen], return_inverse=True)
+    sizes = np.bincount(which, None if weights is None else weights[seen])
     kept = found[np.argsort(-sizes, kind="stable")[:MOST_INDICATORS]]
     return np.where(seen[:, None], codes[:, None] == kept, np.nan)

@@ -126,6 +126,7 @@ class Gaussian(Emission):
     # ---- hyperparameters and data -----------------------------------------------------------
 
     def adapt(self, rows, n_components=1):
+        """Itself, with floor and priors computed from ``rows``."""
         self._validate_params()
         center, scale = column_moments(rows)
         bound = copy.copy(self)
@@ -166,16 +167,20 @@ class Gaussian(Emission):
     # ---- the contract -----------------------------------------------------------------------
 
     def initialize(self, rows, resp):
+        """Moments of the rows under given responsibilities."""
         origin = np.tile(self._bound.center, (resp.shape[1], 1))
         wide = np.diag(self._bound.scale**2)
         start = GaussianParams(origin, np.tile(wide, (len(origin), 1, 1)))
-        params = self.maximize(self._statistics(start, rows, resp, "full" if self.dense else "diag"))
+        params = self.maximize(
+            self._statistics(start, rows, resp, "full" if self.dense else "diag")
+        )
         if rows.has_missing and self.dense:
             # Entries were completed by the overall mean and variance: once more by components.
             params = self.maximize(self.statistics(params, rows, resp))
         return params
 
     def log_likelihood(self, params, rows):
+        """Log p(observed entries of row i | k), of shape (n_rows, K)."""
         out = np.empty((len(rows), len(params.means)))
         self._pass(np.zeros(len(params.means)), params, rows, log_joint=out)
         if not self.dense and rows.has_missing:
@@ -183,6 +188,7 @@ class Gaussian(Emission):
         return out
 
     def statistics(self, params, rows, resp):
+        """Moments about the means in ``params``, under given responsibilities."""
         return self._statistics(params, rows, resp, self.covariance_type)
 
     def _statistics(self, params, rows, resp, covariance_type):
@@ -192,12 +198,14 @@ class Gaussian(Emission):
         return passed[1]
 
     def expectation(self, log_weights, params, rows, *, statistics=True, **outputs):
+        """The E-step in one compiled pass that holds no n x K array."""
         log_lik, moments = self._pass(log_weights, params, rows, moments=statistics, **outputs)
         if not self.dense and rows.has_missing and "log_prob" in outputs:
             outputs["log_prob"][rows.missing.all(axis=1)] = 0.0  # the sum of the weights, rounded
         return Expectation(log_lik, None if moments is None else moments.weight, moments)
 
     def maximize(self, statistics):
+        """Maximum likelihood, or the mode of the posterior, above the floor."""
         s, bound = statistics, self._bound
         moments = (s.weight, s.first, s.second, s.origin)
         if self.covariance_type in ("tied", "spherical"):
@@ -230,6 +238,7 @@ class Gaussian(Emission):
         return variances if bound.floor is None else np.maximum(variances, bound.floor.mean())
 
     def sample(self, params, components, rng):
+        """One row drawn from each of ``components``."""
         d = params.means.shape[1]
         z = rng.standard_normal((len(components), d))
         if not self.dense:
@@ -242,14 +251,16 @@ class Gaussian(Emission):
         return out
 
     def n_parameters(self, params):
+        """Means, and the free entries of the covariances."""
         K, d = params.means.shape
         covariance = {"full": K * d * (d + 1) // 2, "tied": d * (d + 1) // 2}
         return K * d + covariance.get(self.covariance_type, params.covariances.size)
 
-    def complete(self, params, rows, component, rng=None):
+    def complete(self, params, rows, component, how="mean", rng=None):
+        """``rows`` with gaps filled by regression on the observed entries, or by draws."""
         out = np.array(rows.values, dtype=np.float64)
         component = np.broadcast_to(component, len(rows))
-        noise = None if rng is None else rng.standard_normal(out.shape)
+        noise = rng.standard_normal(out.shape) if how == "draw" else None
         for where, seen in rows.patterns:
             gone = np.setdiff1d(np.arange(out.shape[1]), seen)
             members = np.arange(len(rows))[where] if len(gone) else []
@@ -267,6 +278,7 @@ class Gaussian(Emission):
             out[np.ix_(mine, gone)] += noise[np.ix_(mine, gone)] @ np.linalg.cholesky(inner).T
 
     def marginal(self, params, features):
+        """Means and covariances of some features."""
         covariances, block = params.covariances, np.ix_(features, features)
         if self.dense:
             covariances = covariances[(..., *block)]
@@ -275,6 +287,7 @@ class Gaussian(Emission):
         return GaussianParams(*map(np.ascontiguousarray, (params.means[:, features], covariances)))
 
     def conditional(self, params, row, free):
+        """Means and covariances of the features ``free`` given the others in ``row``."""
         if not self.dense:
             return self.marginal(params, free)
         seen, x = np.setdiff1d(np.arange(row.n_features), free), row.values[0]
@@ -305,6 +318,7 @@ class Gaussian(Emission):
         return float(value)
 
     def pack(self, params):
+        """Standardised means, and log variances or Cholesky factors with a log diagonal."""
         center, scale = self._bound.center, self._bound.scale
         means = (params.means - center) / scale
         if not self.dense:
@@ -321,6 +335,7 @@ class Gaussian(Emission):
         return np.concatenate([means.ravel(), factors[:, lower[0], lower[1]].ravel()])
 
     def unpack(self, vector, like):
+        """The inverse of :meth:`pack`, above the floor; None where it is out of reach."""
         center, scale = self._bound.center, self._bound.scale
         K, d = like.means.shape
         means, rest = vector[: K * d].reshape(K, d) * scale + center, vector[K * d :]
@@ -356,6 +371,7 @@ class Gaussian(Emission):
         return np.array([raised(c, floor) for c in covariances])
 
     def degenerate(self, params):
+        """Components whose covariance the floor alone keeps from being singular."""
         floor, remedies = self._bound.floor, "use fewer components, covariance_prior, or reg_covar"
         if floor is None:
             return []
@@ -386,7 +402,9 @@ class Gaussian(Emission):
 
     def _pass(self, log_weights, params, rows, covariance_type=None, moments=False, **arrays):
         """The kernel over rows: (log_lik, statistics or None)."""
-        covariances = params.covariances if covariance_type in ("full", "diag") else self.expand(params)
+        covariances = (
+            params.covariances if covariance_type in ("full", "diag") else self.expand(params)
+        )
         if covariance_type == "diag" and covariances.ndim == 3:
             covariances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
         values, patterns = rows.values, None

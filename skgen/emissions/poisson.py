@@ -109,10 +109,12 @@ class Poisson(Emission):
         """One row of counts from each of ``components``."""
         return rng.poisson(params.rates[components]).astype(np.float64)
 
-    def complete(self, params, rows, component, rng=None):
-        """``rows`` with missing counts replaced by their rates, or by draws."""
+    def complete(self, params, rows, component, how="mean", rng=None):
+        """``rows`` with missing counts replaced by their rates, the likeliest counts, or draws."""
         rates = np.broadcast_to(params.rates[component], rows.values.shape)[rows.missing]
-        return _columns.filled(rows, rates if rng is None else rng.poisson(rates))
+        if how == "draw":
+            rates = rng.poisson(rates)
+        return _columns.filled(rows, np.floor(rates) if how == "mode" else rates)
 
     def marginal(self, params, features):
         """The rates of some features."""
@@ -123,8 +125,8 @@ class Poisson(Emission):
         return params.rates.size
 
     def embed(self, rows):
-        """Square roots of the counts, whose variance does not depend on the rate."""
-        return _columns.centred(np.sqrt(rows.values, dtype=np.float64), rows)
+        """Square roots of the counts (Anscombe's), whose variance does not depend on the rate."""
+        return _columns.centred(np.sqrt(rows.values + 0.375, dtype=np.float64), rows)
 
     def pack(self, params):
         """Square roots, which are finite for a rate of zero as logarithms are not."""

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from .. import emissions
 from .._density import Density
 from .._em import EMResult, warn_unconverged
-from .._monitors import iteration_monitor
+from .._monitors import FitMonitor
 from .._sequences import Rows
 from .._validation import check_features, column_label
 from ..emissions._covariance import raised
@@ -20,8 +20,6 @@ from ._gaussian_mixture import inverse
 from ._mixture import MixtureParams, em_problem
 from ._shrinkage import ledoit_wolf, oas, shrunk
 
-# Of the objective: an error of r in it leaves one of sqrt(r) in the parameters.
-ROUNDING = 1e-14
 RULES = {"ledoit_wolf": ledoit_wolf, "oas": oas}
 
 
@@ -80,6 +78,9 @@ class Gaussian(Density):
     finds the maximum of the exact likelihood of what was observed, at O(n d^2 + P d^3) an
     iteration for P missingness patterns.
 
+    Where no more rows than features observe some features together, the likelihood has no bound; a
+    warning names the features, and shrinkage is the remedy.
+
     With missing entries the shrinkage rules are applied to the covariance and the fourth moment
     which are expected given the observed entries, and to the number of complete rows that would
     tell as much of the covariance. Without any they equal scikit-learn's.
@@ -99,8 +100,8 @@ class Gaussian(Density):
     >>> model = Gaussian().fit(apple)
     >>> model.mean_.round(4)
     array([14.7222, 49.3333])
-    >>> model.conditional([20, float("nan")]).mean_.round(4)  # the share of wormy fruits, times 100
-    array([43.9872])
+    >>> model.conditional([20, float("nan")]).mean_.round(3)  # the share of wormy fruits, times 100
+    array([43.987])
     """
 
     _fitted = ("mean_",)
@@ -163,15 +164,16 @@ class Gaussian(Density):
         """
         self._validate_params()
         self._check_shrinkage()
-        context = self._init_callback_context(max_subtasks=None)
+        monitor = FitMonitor(self, X, y, sample_weight, self._attributes)
         with self._all_or_nothing():
             rows = self._rows(X, reset=True, sample_weight=sample_weight)
             problem = em_problem(self._emission(), rows)
-            monitor = iteration_monitor(self, context, X, y, sample_weight, self._attributes)
             run, share = self._optimum(problem, monitor), 0.0
             if self.shrinkage is not None and not run.interrupted:
                 run, share = self._shrink(problem, run)
-            self._finish(problem, run, share, monitor)
+            self._finish(problem, run, share)
+            if not run.interrupted:
+                monitor.end_fit()
         if run.interrupted:
             raise KeyboardInterrupt
         return self
@@ -197,11 +199,11 @@ class Gaussian(Density):
         weights = np.ones(len(rows)) if rows.weights is None else rows.weights
         start = problem.start(weights[:, None])
         if rows.has_missing and emission.dense:
-            return problem.run(start, self.max_iter, self.tol, monitor, rounding=ROUNDING)
-        objective = [problem.objective(start)]
-        if monitor:
-            monitor.iteration(1, start, objective)
-        return EMResult(start, objective, converged=True)
+            return problem.run(start, self.max_iter, self.tol, monitor.loop)
+        value = problem.objective(start)
+        monitor.begin(start, [value])
+        monitor.end(start, [value, value])
+        return EMResult(start, [value], "converged", value)
 
     def _shrink(self, problem, run):
         """The optimum with its covariance shrunk, and by which share."""
@@ -218,34 +220,35 @@ class Gaussian(Density):
         params = run.params._replace(emission=GaussianParams(mean[None], covariance[None]))
         return run._replace(params=params), float(share)
 
-    def _finish(self, problem, run, share, monitor):
-        """Attributes, warnings, and the end of the callbacks."""
+    def _finish(self, problem, run, share):
+        """Attributes and warnings."""
         for name, value in self._attributes(run.params, run.objective, run.converged).items():
             setattr(self, name, value)
         self.shrinkage_ = share
-        self.lower_bound_ = problem.objective(run.params)
-        if monitor:
-            monitor.end(run.params, run.objective)
+        if self.shrinkage is not None or not run.objective:
+            self.lower_bound_ = problem.objective(run.params)
         if self.max_iter > 0:
             warn_unconverged(run, self.max_iter, stacklevel=5)
         columns = degenerate_columns(problem.emission, run.params.emission)
         if len(columns):
             warnings.warn(
-                f"Degenerate fit: {self._without_variance(columns, len(problem.rows))}, or use "
+                f"Degenerate fit: {self._without_variance(columns, problem.rows)}, or use "
                 "shrinkage, covariance_prior or reg_covar.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
 
-    def _without_variance(self, columns, n_rows):
+    def _without_variance(self, columns, rows):
         """What does not vary, and what to do about it."""
         labels = [column_label(self, j) for j in columns[:8]]
         if len(labels) == 1:
             return f"{labels[0]} does not vary; leave it out"
         more = f" and {len(columns) - 8} more" if len(columns) > 8 else ""
         sentence = f"some combination of {', '.join(labels)}{more} does not vary"
-        few = n_rows <= len(columns)
-        return f"{sentence} in {n_rows} rows; pass more" if few else f"{sentence}; leave one out"
+        n_seen = int((~rows.missing[:, columns]).all(axis=1).sum())
+        if n_seen > len(columns):
+            return f"{sentence}; leave one out"
+        return f"{sentence}, as they are observed together in {n_seen} rows only; pass more"
 
     def _attributes(self, params, objective, converged=False):
         """The fitted attributes that belong to these parameters."""
@@ -414,9 +417,8 @@ class Gaussian(Density):
         return self._emission().sample(self._params(), components, rng), components
 
     def _complete(self, rows, method, rng):
-        """Rows with their gaps filled; the mode of a normal distribution is its mean."""
-        draw = rng if method == "draw" else None
-        return self._emission().complete(self._params(), rows, 0, draw)
+        """Rows with their gaps filled."""
+        return self._emission().complete(self._params(), rows, 0, method, rng)
 
     def _n_parameters(self):
         return self._emission().n_parameters(self._params())

@@ -1,10 +1,6 @@
 """The mixture of Gaussians, with scikit-learn's parameters and attributes."""
 
-
-
-
 import numpy as np
-
 
 from .._validation import check_array_parameter
 from ..emissions import Gaussian
@@ -31,9 +27,9 @@ class GaussianMixture(Mixture):
     max_iter : int, default=500
     n_init : int, default=1
         Number of races of starting points, each run to its end; the best fit is kept.
-    init_params : {"auto", "kmeans", "k-means++", "whitened", "random", "random_from_data"}, \
-default="auto"
-        Where EM starts. "auto" sends several of the others off on part of the rows and goes on
+    init_params : str, default="auto"
+        Where EM starts: "auto", "kmeans", "k-means++", "whitened", "random" or "random_from_data".
+        "auto" sends several of the others off on part of the rows and goes on
         with the best. Missing values and weights count in all of them; columns are standardised.
     weights_init : array-like of shape (n_components,), default=None
     means_init : array-like of shape (n_components, n_features), default=None
@@ -210,9 +206,7 @@ default="auto"
         spread = np.tile(emission._bound.scale**2, (len(means), 1))
         wide = GaussianParams(means, spread)
         resp = np.empty((len(rows), len(means)))
-        Gaussian("diag").expectation(
-            np.zeros(len(means)), wide, rows, statistics=False, resp=resp
-        )
+        Gaussian("diag").expectation(np.zeros(len(means)), wide, rows, statistics=False, resp=resp)
         hard = np.zeros_like(resp)
         weights = 1.0 if rows.weights is None else rows.weights
         hard[np.arange(len(resp)), resp.argmax(axis=1)] = weights

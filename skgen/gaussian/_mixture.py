@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._density import Density, make_rng
-from .._em import run_em, warn_unconverged
-from .._monitors import iteration_monitor
+from .._em import ROUNDING, run_em, warn_unconverged
+from .._monitors import FitMonitor
 from .._simplex import Simplex
 from .._starts import METHODS, RACE, race, subsample
 from .._validation import check_array_parameter, check_features, check_memory
@@ -68,7 +68,7 @@ class EMProblem:
         weights = log_weights(params.weights)
         return self.emission.expectation(weights, params.emission, self.rows, **wanted)
 
-    def run(self, start, max_iter, tol, monitor=None, *, accelerated=True, rounding=1e-12):
+    def run(self, start, max_iter, tol, monitor=None, *, accelerated=True):
         """EM over all rows, an :class:`~skgen._em.EMResult`."""
         single = self.rows.values.dtype == np.float32
         return run_em(
@@ -77,8 +77,8 @@ class EMProblem:
             max_iter=max_iter,
             tol=tol,
             vector=(self.pack, self.unpack) if accelerated else None,
-            monitor=monitor.iteration if monitor else None,
-            rounding=1e-7 if single else rounding,
+            monitor=monitor,
+            rounding=1e-7 if single else ROUNDING,
         )
 
     def regularizer(self, params):
@@ -100,6 +100,7 @@ class EMProblem:
     def rank(self, run):
         """Runs without a collapsed component come first, then the higher objective."""
         value = run.objective[-1] if run.objective else run.start
+        value = -np.inf if np.isnan(value) else value
         return -len(self.emission.degenerate(run.params.emission)), value
 
 
@@ -138,9 +139,9 @@ class Mixture(Density):
     max_iter : int, default=500
     n_init : int, default=1
         Number of races of starting points, each run to its end; the best fit is kept.
-    init_params : {"auto", "kmeans", "k-means++", "whitened", "random", "random_from_data"}, \
-default="auto"
-        Where EM starts. "auto" sends several of the others off on part of the rows and goes on
+    init_params : str, default="auto"
+        Where EM starts: "auto", "kmeans", "k-means++", "whitened", "random" or "random_from_data".
+        "auto" sends several of the others off on part of the rows and goes on
         with the best. Missing values and weights count in all of them; columns are standardised.
     weights_init : array-like of shape (n_components,), default=None
     acceleration : bool, default=True
@@ -267,27 +268,37 @@ default="auto"
             emit.
         """
         self._validate_params()
-        context = self._init_callback_context(max_subtasks=None)
+        n_starts = 1 if self._warm() or self._all_given() else self.n_init
+        monitor = FitMonitor(self, X, y, sample_weight, self._attributes, n_starts)
         with self._all_or_nothing():
             rows = self._rows(X, reset=True, sample_weight=sample_weight)
             problem = self._problem(rows)
-            monitor = iteration_monitor(self, context, X, y, sample_weight, self._attributes)
-            runs = self._runs(problem, monitor)
-            self._finish(problem, max(runs, key=problem.rank), monitor)
-        if runs[-1].interrupted:
+            runs, interrupted = self._runs(problem, monitor)
+            self._finish(problem, max(runs, key=problem.rank))
+            if not interrupted:
+                monitor.end_fit()
+        if interrupted:
             raise KeyboardInterrupt
         return self
 
     def _runs(self, problem, monitor):
-        """EM from each start, until Ctrl-C comes."""
-        runs = []
-        for start in self._starts(problem, make_rng(self.random_state)):
-            runs.append(
-                problem.run(start, self.max_iter, self.tol, monitor, accelerated=self.acceleration)
-            )
-            if runs[-1].interrupted:
-                break
-        return runs
+        """EM from each start, and whether Ctrl-C came."""
+        runs, rng = [], make_rng(self.random_state)
+        try:
+            for _ in range(monitor.n_starts):
+                monitor.begin_start()
+                start = self._start(problem, rng)
+                run = problem.run(
+                    start, self.max_iter, self.tol, monitor.loop, accelerated=self.acceleration
+                )
+                runs.append(run)
+                if monitor.end_start(run):
+                    break
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            return runs, True
+        return runs, runs[-1].interrupted
 
     def _problem(self, rows):
         """The EM problem; raises where it makes no sense."""
@@ -299,21 +310,22 @@ default="auto"
             )
         return em_problem(self._emission(), rows, K, self.weight_concentration_prior)
 
-    def _starts(self, problem, rng):
+    def _warm(self):
+        """Whether to go on from the fitted parameters."""
+        return self.warm_start and hasattr(self, "weights_")
+
+    def _start(self, problem, rng):
         """Parameters from which EM runs over all rows."""
-        if self.warm_start and hasattr(self, "weights_"):
-            yield self._params()
-            return
-        for _ in range(self.n_init):
-            part = problem.on(subsample(problem.rows, self.n_components, rng))
-            methods = RACE if self.init_params == "auto" else (self.init_params,)
-            if self.n_components == 1:
-                methods = ("random",)
-            if self._all_given():
-                start = problem.start(np.full((len(problem.rows), self.n_components), 1.0))
-            else:
-                start = race(part, methods, self.n_components, rng)
-            yield self._given(problem, start)
+        if self._warm():
+            return self._params()
+        if self._all_given():
+            start = problem.start(np.full((len(problem.rows), self.n_components), 1.0))
+            return self._given(problem, start)
+        part = problem.on(subsample(problem.rows, self.n_components, rng))
+        methods = RACE if self.init_params == "auto" else (self.init_params,)
+        if self.n_components == 1:
+            methods = ("random",)
+        return self._given(problem, race(part, methods, self.n_components, rng))
 
     def _all_given(self):
         """Whether nothing is left for a start to find out."""
@@ -331,16 +343,13 @@ default="auto"
             )
         return start._replace(weights=weights / weights.sum())
 
-    def _finish(self, problem, run, monitor):
-        """Attributes, warnings, and the end of the callbacks."""
+    def _finish(self, problem, run):
+        """Attributes and warnings."""
         for name, value in self._attributes(run.params, run.objective, run.converged).items():
             setattr(self, name, value)
         if not run.objective:
             self.lower_bound_ = run.start
-        if monitor:
-            monitor.end(run.params, run.objective)
-        if self.max_iter > 0:
-            warn_unconverged(run, self.max_iter, stacklevel=5)
+        warn_unconverged(run, self.max_iter, stacklevel=5)
         for sentence in problem.emission.degenerate(run.params.emission):
             warnings.warn(f"Degenerate fit: {sentence}", ConvergenceWarning, stacklevel=4)
 
@@ -542,8 +551,7 @@ default="auto"
         else:
             cumulated = resp.cumsum(axis=1)
             labels = (cumulated < rng.random((len(resp), 1)) * cumulated[:, -1:]).sum(axis=1)
-        draw = rng if method == "draw" else None
-        return emission.complete(params.emission, rows, labels, draw)
+        return emission.complete(params.emission, rows, labels, method, rng)
 
     def _n_parameters(self):
         params = self._params()

@@ -103,7 +103,7 @@ def limit_threads(n):
 @density_check()
 def check_number_of_threads(case):
     """1, 2 and 8 threads give the same bits, in fit and in scoring."""
-    many = case.rows(16_000, 16, apart=3)  # small work is done by one thread
+    many = case.rows(16_000, 16)  # small work is done by one thread
     density = case.build()
     if "max_iter" in density.get_params():
         density.set_params(max_iter=3)

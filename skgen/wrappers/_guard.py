@@ -2,7 +2,8 @@
 
 A density that is fitted to all rows learns the anomalies, too: a component of a mixture may
 settle on a handful of them and call them likely. Two guards: rows that are least likely do not
-take part in the next fit, and components that are light take no part in the scores.
+take part in the next fit, and components that are light take no part in the scores. A last fit
+takes back the rows that turned out to lie near the others.
 """
 
 import copy
@@ -10,9 +11,11 @@ import copy
 import numpy as np
 
 MAX_REFITS = 3
+# A row lies near the others if its density is no less than a hundredth of the threshold.
+NEAR = np.log(100.0)
 
 
-def guarded_fit(fit, score, weights, share):
+def guarded_fit(fit, score, threshold, weights, share):
     """A density fitted without the least likely share of the rows.
 
     Parameters
@@ -20,7 +23,9 @@ def guarded_fit(fit, score, weights, share):
     fit : callable, weights of the rows -> fitted density
         Rows of weight zero are left out.
     score : callable, density -> ndarray of shape (n_rows,)
-        How likely each row is.
+        How likely each row is, in nats.
+    threshold : callable, (density, scores) -> float, or None
+        The score below which a row is an anomaly. None: the last fit is left out.
     weights : ndarray of shape (n_rows,)
     share : float
         Of the weight of the rows, and the largest that light components hold together.
@@ -37,6 +42,10 @@ def guarded_fit(fit, score, weights, share):
         if np.array_equal(likely, kept):
             break
         kept = likely
+    if threshold is not None and share > 0:
+        near = scores >= threshold(density, scores) - NEAR
+        density = without_light_components(fit(weights * near), share)
+        scores = score(density)
     return density, scores
 
 
@@ -60,7 +69,7 @@ def without_light_components(density, share):
     order = np.argsort(weights)
     light = order[np.cumsum(weights[order]) <= share]
     kept = np.array(weights)
-    kept[light] = 0.0
+    kept[light] = np.finfo(float).tiny  # the logarithm of zero is a warning in some densities
     density = copy.copy(density)
     density.weights_ = kept / kept.sum()
     return density

@@ -8,9 +8,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.stats import _weighted_percentile
 from sklearn.utils.validation import check_is_fitted
 
-from .._density import make_rng, sample_rows
+from .._density import sample_rows
 from .._sequences import Rows
-from .._validation import check_rows, check_weights
+from .._validation import check_rows
 from ..gaussian import GaussianMixture
 from ._base import Wrapper
 from ._guard import guarded_fit
@@ -33,8 +33,8 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         What describes the normal rows. None for a mixture of Gaussians with one covariance.
     contamination : "auto" or float in (0, 0.5], default="auto"
         Which rows are flagged. A float is their share of the rows of the fit. "auto" flags what
-        the density itself would hardly ever give: it expects to flag 1 % of rows among which there
-        are no anomalies, whatever the number of anomalies is.
+        the density itself would hardly ever give: 1 % of rows without anomalies, if they follow
+        the density, and all anomalies, however many they are.
     trim : float in [0, 0.5), default=0.1
         Share of the rows, the least likely ones, from which nothing is learnt; and the largest
         share of components that do not count because they are light. At least the share of
@@ -59,17 +59,18 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
     Notes
     -----
     The density is fitted to all rows, then anew without the least likely ones, until these are
-    the same or three times. A component of a mixture that settles on the anomalies would call
-    them likely, so components that together hold no more than ``trim`` of the weight are left out
-    of the scores.
+    the same or three times; a last fit takes back those of them that lie near the others. A
+    component of a mixture that settles on the anomalies would call them likely, so components
+    that together hold no more than ``trim`` of the weight are left out of the scores.
 
     A missing entry counts with the log density that is to be expected of it, so that rows with
     few observed entries are comparable to complete ones; complete rows have their log density.
 
     "auto" puts the threshold at the quantile of 1 % of the scores of rows drawn from the density,
-    after bringing their upper two quartiles to those of the rows of the fit: a density that was
-    fitted without the least likely rows is narrower than the rows are, as is known of robust
-    covariances [1]_.
+    after bringing their median and upper quartile to those of the rows of the fit: a density that
+    was fitted without the least likely rows is narrower than the rows are, as is known of robust
+    covariances [1]_. A mixture with more components than the rows call for learns where they were
+    trimmed, too, and flags more: the default up to 5 % of 200 normal rows.
 
     References
     ----------
@@ -123,47 +124,44 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=X)
         with self._all_or_nothing():
-            rows = check_rows(self, X, reset=True)
-            weights = check_weights(sample_weight, len(rows))
-            passed_on = self._passed_on(weights)
-            weighted = self._inner_takes_weights() if weights is None else passed_on is not None
-            weights = np.ones(len(rows)) if weights is None else weights
-
-            def fit(kept):
-                used = kept > 0
-                own = kept[used] if weighted and (kept[used] != 1).any() else None
-                return self._fit_inner(context.subcontext("fit-density"), rows.values[used], own)
-
-            self.density_, scores = guarded_fit(
-                fit, lambda density: comparable_scores(density, rows), weights, self.trim
-            )
-            self.offset_ = self._threshold(rows, scores, weights)
+            rows = check_rows(self, X, reset=True, sample_weight=sample_weight)
+            self.density_, scores = self._fit_guarded(context, rows)
+            self.offset_ = self._threshold(rows, scores)
         context.call_on_fit_task_end(estimator=self, X=X)
         return self
 
-    def _threshold(self, rows, scores, weights):
+    def _fit_guarded(self, context, rows):
+        """The density fitted to the likely rows, and the scores of all rows."""
+        passed_on = self._passed_on(rows.weights)
+        # The row at the edge of the likely ones counts in part, where the density knows weights.
+        weighted = self._inner_takes_weights() if rows.weights is None else passed_on is not None
+
+        def fit(kept):
+            used = kept > 0
+            own = kept[used] if weighted and (kept[used] != 1).any() else None
+            return self._fit_inner(context.subcontext("fit-density"), rows.values[used], own)
+
+        def score(density):
+            return comparable_scores(density, rows)
+
+        def threshold(density, scores):
+            return expected_threshold(density, rows, scores)
+
+        drawable = hasattr(self._inner(), "sample")
+        weights = _weights(rows)
+        return guarded_fit(fit, score, threshold if drawable else None, weights, self.trim)
+
+    def _threshold(self, rows, scores):
         """The score below which a row is flagged."""
         if self.contamination != "auto":
-            return float(_quantile(scores, weights, self.contamination))
+            return float(_quantile(scores, _weights(rows), self.contamination))
         if not hasattr(self.density_, "sample"):
             raise TypeError(
                 f'contamination="auto" looks at rows drawn from the density, but '
                 f"{type(self.density_).__name__} has no method sample; give a share as "
                 "contamination."
             )
-        expected = comparable_scores(self.density_, self._drawn_like(rows))
-        low, middle, high = np.quantile(expected, [FALSE_ALARMS, 0.5, 0.75])
-        own_middle, own_high = (_quantile(scores, weights, q) for q in (0.5, 0.75))
-        stretch = (own_high - own_middle) / (high - middle) if high > middle else 1.0
-        return float(own_middle - stretch * (middle - low))
-
-    def _drawn_like(self, rows):
-        """Rows drawn from the density, with entries missing as in these rows."""
-        drawn = sample_rows(self.density_, DRAWS, SEED)
-        if rows.has_missing:
-            chosen = make_rng(SEED).integers(len(rows), size=DRAWS)
-            drawn = np.where(rows.missing[chosen], np.nan, drawn)
-        return Rows(drawn)
+        return expected_threshold(self.density_, rows, scores)
 
     def score_samples(self, X):
         """How likely each row is.
@@ -224,6 +222,29 @@ def comparable_scores(density, rows):
     parts = [density.score_samples(np.where(mask, drawn, np.nan)).mean() for mask in masks]
     scores[order] += np.repeat(complete - np.array(parts), np.diff(starts))
     return scores
+
+
+def expected_threshold(density, rows, scores):
+    """The score that all but a few rows pass if the density is that of the rows."""
+    expected = comparable_scores(density, drawn_like(rows, density))
+    low, middle, high = np.quantile(expected, [FALSE_ALARMS, 0.5, 0.75])
+    own_middle, own_high = (_quantile(scores, _weights(rows), q) for q in (0.5, 0.75))
+    stretch = (own_high - own_middle) / (high - middle) if high > middle else 1.0
+    return float(own_middle - stretch * (middle - low))
+
+
+def drawn_like(rows, density):
+    """Rows drawn from the density, with entries missing as in these rows."""
+    drawn = sample_rows(density, DRAWS, SEED)
+    order, starts, masks = rows.sorted_patterns
+    mass = np.cumsum(np.add.reduceat(_weights(rows)[order], starts[:-1]))
+    stops = np.rint(mass / mass[-1] * DRAWS).astype(int)
+    masks = np.repeat(masks, np.diff(stops, prepend=0), axis=0)
+    return Rows(np.where(masks, drawn, np.nan))
+
+
+def _weights(rows):
+    return np.ones(len(rows)) if rows.weights is None else rows.weights
 
 
 def _quantile(values, weights, share):

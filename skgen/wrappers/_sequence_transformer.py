@@ -7,7 +7,7 @@ from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._sequences import is_frame, is_list, to_sequences
 from .._validation import check_weights
@@ -80,12 +80,12 @@ class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None)
         """
         context = self._init_callback_context(max_subtasks=1)
         context.call_on_fit_task_begin(estimator=self)
-        weights = self._passed_on(sample_weight)
+        unit = "sequence" if _is_set(X) else "row"
+        weights = self._passed_on(check_weights(sample_weight, _num_samples(X), unit))
         if _is_set(X):
             pieces = to_sequences(X)
             X, lengths = _stacked(pieces), [len(piece) for piece in pieces]
             y = None if y is None else _by_row(y, lengths)
-            weights = check_weights(weights, len(pieces), unit="sequence")
             weights = None if weights is None else np.repeat(weights, lengths)
         self.transformer_ = self._fit_inner(context.subcontext("fit-transformer"), X, weights, y=y)
         self._adopt_features(self.transformer_)

@@ -74,7 +74,9 @@ def test_each_iteration_is_scikit_learn_s_from_the_same_start(kind):
         assert_allclose(ours.means_, theirs.means_, rtol=1e-9)
         assert_allclose(ours.covariances_, theirs.covariances_, rtol=1e-8, atol=1e-12)
         assert_allclose(ours.precisions_, theirs.precisions_, rtol=1e-6, atol=1e-8)
-        assert_allclose(ours.precisions_cholesky_, theirs.precisions_cholesky_, rtol=1e-6, atol=1e-8)
+        assert_allclose(
+            ours.precisions_cholesky_, theirs.precisions_cholesky_, rtol=1e-6, atol=1e-8
+        )
         assert_allclose(ours.score_samples(X), theirs.score_samples(X), rtol=1e-8)
         assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-8)
         assert_allclose(ours.bic(X), theirs.bic(X), rtol=1e-9)
@@ -242,7 +244,9 @@ def test_every_start_takes_gaps_and_weights(rng, method):
 def test_more_races_never_end_lower(rng):
     X, _ = make_blobs(300, 2, centers=4, random_state=1)
     scores = [
-        GaussianMixture(4, n_init=n_init, random_state=0, tol=1e-8, max_iter=5000).fit(X).lower_bound_
+        GaussianMixture(4, n_init=n_init, random_state=0, tol=1e-8, max_iter=5000)
+        .fit(X)
+        .lower_bound_
         for n_init in (1, 3)
     ]
     assert scores[1] >= scores[0] - 1e-9
@@ -294,7 +298,9 @@ def test_the_marginal_is_what_gaps_score(rng, name):
     gaps = X.copy()
     gaps[:, 1] = np.nan
     kept = [j for j in range(X.shape[1]) if j != 1]
-    assert_allclose(model.marginal(kept).score_samples(X[:, kept]), model.score_samples(gaps), rtol=1e-9)
+    assert_allclose(
+        model.marginal(kept).score_samples(X[:, kept]), model.score_samples(gaps), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -389,7 +395,7 @@ def test_impossible_weights_are_refused(weights):
 
 
 def test_a_model_too_large_for_memory_is_refused():
-    with pytest.raises(MemoryError, match="n_components=50000.*fewer"):
+    with pytest.raises(MemoryError, match=r"n_components=50000.*fewer"):
         GaussianMixture(50_000).fit(np.random.default_rng(0).normal(size=(50_000, 300)))
 
 

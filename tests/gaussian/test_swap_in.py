@@ -85,7 +85,9 @@ def test_every_public_attribute_is_there(GaussianMixture):
     shapes = {name: np.shape(getattr(model, name)) for name in names if name != "lower_bounds_"}
     assert shapes["means_"] == (2, 4)
     assert shapes["covariances_"] == shapes["precisions_"] == shapes["precisions_cholesky_"]
-    assert_allclose(model.covariances_ @ model.precisions_, np.tile(np.eye(4), (2, 1, 1)), atol=1e-6)
+    assert_allclose(
+        model.covariances_ @ model.precisions_, np.tile(np.eye(4), (2, 1, 1)), atol=1e-6
+    )
 
 
 def test_every_parameter_of_scikit_learn_is_taken():

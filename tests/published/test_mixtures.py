@@ -21,7 +21,9 @@ def fit(X, n_components, covariance_type, start):
     )
     if start is not None:
         counts = start.sum(axis=0)
-        model.set_params(weights_init=counts / counts.sum(), means_init=(start.T @ X) / counts[:, None])
+        model.set_params(
+            weights_init=counts / counts.sum(), means_init=(start.T @ X) / counts[:, None]
+        )
     return model.fit(X)
 
 
@@ -41,12 +43,12 @@ def test_iris_with_three_components_has_the_published_bic():
 
 
 def test_iris_with_two_components():
-    X, y = load_iris(return_X_y=True)
+    X = load_iris().data
     assert_allclose(fit(X, 2, "full", None).score(X) * 150, -214.354704, atol=6e-7)
 
 
 def test_iris_on_the_diagonal():
-    X, y = load_iris(return_X_y=True)
+    X = load_iris().data
     resp = np.eye(3)[KMeans(3, n_init=1, random_state=0).fit(X).labels_]
     means = (resp.T @ X) / resp.sum(axis=0)[:, None]
     variances = (resp.T @ X**2) / resp.sum(axis=0)[:, None] - means**2
@@ -64,9 +66,7 @@ def test_old_faithful_with_two_components():
     assert_allclose(model.score(X) * len(X), -1130.26396018, atol=6e-9)
     order = np.argsort(-model.weights_)
     assert_allclose(model.weights_[order], [0.644127, 0.355873], atol=6e-7)
-    assert_allclose(
-        model.means_[order], [[4.289662, 79.968115], [2.036388, 54.478517]], atol=6e-7
-    )
+    assert_allclose(model.means_[order], [[4.289662, 79.968115], [2.036388, 54.478517]], atol=6e-7)
 
 
 def test_old_faithful_with_three_components_of_one_covariance():
