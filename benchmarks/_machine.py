@@ -10,6 +10,8 @@ import joblib
 import numpy as np
 import threadpoolctl
 
+# Environment variables that change how fast a library is.
+SETTINGS = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "GOTO_", "NPY_", "SKGEN_")
 PACKAGES = ("skgen", "numpy", "scipy", "scikit-learn", "hmmlearn")
 GEMM_SIZE = 1200
 SWEEP_BYTES = 1 << 28  # several times the last-level cache
@@ -30,6 +32,7 @@ def facts():
         "blas": [f"{b['internal_api']} {b['version']} {b.get('architecture', '')}" for b in blas],
         "blas_threads": [b["num_threads"] for b in blas],
         "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS)},
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": _versions(),

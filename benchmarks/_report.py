@@ -67,10 +67,12 @@ def save(path, family, facts, tables):
 def machine_line(facts):
     """Machine and versions in one sentence."""
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    settings = ", ".join(f"{name}={value}" for name, value in facts["environment"].items())
     return (
         f"{facts['date']}: {facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads, "
         f"kernels for {facts['instruction_set']}; BLAS {', '.join(facts['blas'])}; "
-        f"Python {facts['python']}, {versions}; load average before {facts['load_average']}."
+        f"Python {facts['python']}, {versions}; environment: {settings or 'nothing set'}; "
+        f"load average before {facts['load_average']}."
     )
 
 

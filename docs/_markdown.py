@@ -7,24 +7,20 @@ RULES = {"# ": "=", "## ": "-", "### ": "~"}
 
 def to_rst(markdown):
     """Headings, code (indented or fenced), `names` and [links](...)."""
-    lines, in_fence = [], False
+    lines, code = [], None  # how the code that is being read was marked
     for line in markdown.splitlines():
         if line.startswith("```"):
-            in_fence = not in_fence
-            lines += ["", "::", ""] if in_fence else [""]
-        elif in_fence:
+            lines += [""] if code else ["::", ""]
+            code = None if code else "fence"
+        elif code == "fence":
             lines.append("    " + line)
-        elif line.startswith("    ") and not (lines and lines[-1].strip()):
-            lines += [*opening(lines), line]
+        elif line.startswith("    ") and (code or not (lines and lines[-1])):
+            lines += [line] if code else ["::", "", line]
+            code = "indent"
         else:
+            code = code if not line else None  # code may have empty lines
             lines += heading(line) or [inline(line)]
     return "\n".join(lines) + "\n"
-
-
-def opening(lines):
-    """The mark before an indented block, unless the block goes on after an empty line."""
-    before = next((line for line in reversed(lines) if line.strip()), "")
-    return [] if before.startswith("    ") else ["::", ""]
 
 
 def heading(line):

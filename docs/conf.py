@@ -8,7 +8,7 @@ from pathlib import Path
 
 import skgen
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent))  # for _markdown and _mathml
 os.environ["MPLBACKEND"] = "agg"
 
 from _markdown import to_rst
@@ -22,14 +22,15 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "_mathml",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 nitpicky = False
 default_role = "code"
+highlight_language = "text"
 
 # ---- API reference --------------------------------------------------------------------------
 
@@ -64,23 +65,29 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
     "abort_on_example_error": True,
+    "backreferences_dir": "generated/backreferences",
+    "capture_repr": (),
+    "doc_module": ("skgen",),
     "download_all_examples": False,
     "min_reported_time": 1e9,  # pages do not depend on how fast they were made
     "plot_gallery": True,
     "reset_modules": ("matplotlib",),
     "show_memory": False,
     "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
     "write_computation_times": False,
 }
 
 # ---- pages ----------------------------------------------------------------------------------
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "skgen"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
+    "header_links_before_dropdown": 4,
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -88,7 +95,8 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "pygments_light_style": "tango",
 }
-html_sidebars = {"changelog": [], "contributing": [], "installation": [], "quickstart": []}
+ALONE = ("architecture", "changelog", "contributing", "installation", "migration", "quickstart")
+html_sidebars = {page: [] for page in ALONE}
 
 ROOT = Path(__file__).parents[1]
 MARKDOWN = {"changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}

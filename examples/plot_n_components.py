@@ -39,8 +39,8 @@ for ax, name in zip(axes, ("BIC", "ICL", "held-out log-likelihood"), strict=True
 axes[0].legend(title="covariances", frameon=False)
 
 # %%
-# With one covariance for all (tied), BIC and the held-out likelihood choose four components. Beside
-# the species, which the model was not told:
+# With one covariance for all (tied), ICL chooses three components, BIC and the held-out likelihood
+# four. The four beside the species, which the model was not told:
 
 model = GaussianMixture(4, covariance_type="tied", random_state=0).fit(X)
 labels = model.predict(X)

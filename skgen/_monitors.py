@@ -340,7 +340,9 @@ class Checkpoint:
 
     def teardown(self, estimator, context):
         """Write what has not been written yet."""
-        self._write(self._fits.pop(id(estimator)))
+        best = self._fits.pop(id(estimator), None)
+        if best is not None:  # there was a folder
+            self._write(best)
 
     def on_fit_task_begin(self, estimator, context):
         """Tasks begin unwatched."""

@@ -9,6 +9,8 @@
 enum { SK_(block_vectors) = SK_VBYTES == 64 ? 8 : 16, SK_(tile_vectors) = SK_LEVEL == SK_AVX512 ? 4 : 2 };
 #define NB SK_(block_vectors)
 #define BLOCK (NB * W)
+/* Moments about the shift lose the digits of mean^2 / variance; up to this ratio they may. */
+#define FAR ((R)(SK_IS_DOUBLE ? 1e6 : 16))
 #define FLOOR ((R)(SK_IS_DOUBLE ? -1e300 : -1e30)) /* stands for a density of zero */
 
 #if SK_IS_DOUBLE
@@ -25,11 +27,12 @@ typedef struct {
     R *log_const;          /* (K,) */
     R *log_scale;          /* (K, m) log(1 / sd) - log(2 pi) / 2, for the masked diagonal */
     R *shift, *unit;       /* (m,) */
+    int about_shift;       /* diagonal: moments about the shift keep enough digits */
 } SK_(gm_params);
 
 /* Scratch memory of one thread. */
 typedef struct {
-    V *x, *mask, *z, *wz;  /* (padded, NB) each */
+    V *x, *mask, *z, *wz;  /* (padded, NB) each; z: squares of x where moments are about the shift */
     V *joint;              /* (K, NB) */
     V *acc;                /* (K, acc_size) */
     V weight[SK_(block_vectors)];
@@ -44,7 +47,7 @@ static ptrdiff_t SK_(gm_factor_size)(ptrdiff_t m) {
     return 8 * tiles * (tiles + 1);
 }
 static ptrdiff_t SK_(gm_acc_size)(const sk_gm_job *job) {
-    if (job->diagonal) return (job->masked ? 3 : 2) * job->d + 1;
+    if (job->diagonal) return (job->masked ? 3 : 2) * sk_round_up(job->d, 2) + 1;
     ptrdiff_t tiles = (job->d + 3) / 4;
     return 8 * tiles * (tiles + 1) + 4 * tiles + 1;
 }
@@ -107,6 +110,7 @@ static void SK_(gm_dense_params)(const sk_gm_job *job, const SKD_(gm_factors) *f
 static ptrdiff_t SK_(gm_diagonal_params)(const sk_gm_job *job, SK_(gm_params) *p) {
     ptrdiff_t d = job->d;
     p->m = p->padded = p->factor_size = d;
+    p->about_shift = !job->masked;
     for (ptrdiff_t j = 0; j < d; j++) {
         p->shift[j] = (R)job->shift[j];
         p->unit[j] = (R)job->unit[j];
@@ -122,6 +126,8 @@ static ptrdiff_t SK_(gm_diagonal_params)(const sk_gm_job *job, SK_(gm_params) *p
             p->offset[k * d + j] = (R)(scale * job->means[k * d + j]);
             p->log_scale[k * d + j] = (R)log_scale;
             log_const += job->masked ? 0.0 : log_scale;
+            double distance = scale * job->means[k * d + j];
+            if (!(distance * distance < FAR)) p->about_shift = 0;
         }
         p->log_const[k] = (R)log_const;
     }
@@ -437,8 +443,53 @@ static void SK_(gm_moments_diagonal)(const SK_(gm_scratch) *s, const V *SK_RESTR
     }
 }
 
+/* Sums of resp x and resp x^2 for four components and two columns, held in registers. */
+SK_INLINE void SK_(gm_raw_tile)(const V *SK_RESTRICT resp, const V *SK_RESTRICT x, const V *SK_RESTRICT square,
+                                V *SK_RESTRICT first, V *SK_RESTRICT second, ptrdiff_t stride, int nv) {
+    V a[8], b[8];
+    SK_UNROLL
+    for (int e = 0; e < 8; e++) {
+        a[e] = first[(e / 2) * stride + e % 2];
+        b[e] = second[(e / 2) * stride + e % 2];
+    }
+    for (int v = 0; v < nv; v++) {
+        V x0 = x[v], x1 = x[NB + v], s0 = square[v], s1 = square[NB + v];
+        SK_UNROLL
+        for (int k = 0; k < 4; k++) {
+            V r = resp[k * NB + v];
+            a[2 * k] = SK_(v_fma)(r, x0, a[2 * k]);
+            a[2 * k + 1] = SK_(v_fma)(r, x1, a[2 * k + 1]);
+            b[2 * k] = SK_(v_fma)(r, s0, b[2 * k]);
+            b[2 * k + 1] = SK_(v_fma)(r, s1, b[2 * k + 1]);
+        }
+    }
+    SK_UNROLL
+    for (int e = 0; e < 8; e++) {
+        first[(e / 2) * stride + e % 2] = a[e];
+        second[(e / 2) * stride + e % 2] = b[e];
+    }
+}
+
+/* Moments of all components about the shift: a matrix product, resp times x and x^2. */
+static void SK_(gm_moments_raw)(SK_(gm_scratch) *s, ptrdiff_t K, ptrdiff_t m, ptrdiff_t acc_size, int nv) {
+    ptrdiff_t columns = sk_round_up(m, 2);
+    for (ptrdiff_t j = 0; j < m; j++)
+        for (int b = 0; b < nv; b++) s->z[j * NB + b] = s->x[j * NB + b] * s->x[j * NB + b];
+    for (ptrdiff_t k = 0; k < K; k++) {
+        V weight = s->acc[k * acc_size];
+        for (int b = 0; b < nv; b++) weight += s->joint[k * NB + b];
+        s->acc[k * acc_size] = weight;
+    }
+    for (ptrdiff_t k = 0; k < K; k += 4)
+        for (ptrdiff_t j = 0; j < columns; j += 2) {
+            V *first = s->acc + k * acc_size + 1 + j;
+            SK_(gm_raw_tile)(s->joint + k * NB, s->x + j * NB, s->z + j * NB, first, first + columns, acc_size, nv);
+        }
+}
+
 static void SK_(gm_moments)(const sk_gm_job *job, const SK_(gm_params) *p, SK_(gm_scratch) *s,
                             ptrdiff_t acc_size, int nv) {
+    if (job->diagonal && p->about_shift) { SK_(gm_moments_raw)(s, job->K, p->m, acc_size, nv); return; }
     for (ptrdiff_t k = 0; k < job->K; k++) {
         const V *resp = s->joint + k * NB;
         const R *mean = p->mean + k * p->padded;
@@ -458,14 +509,30 @@ static double SK_(gm_lane_sum)(V a) {
     return sum;
 }
 
+/* Moments of one component about the shift, summed over lanes and moved to its mean. */
+static void SK_(gm_reduce_raw)(const V *acc, ptrdiff_t m, const R *mean, double *out, ptrdiff_t Kp) {
+    const V *first = acc + 1, *second = first + sk_round_up(m, 2);
+    double weight = SK_(gm_lane_sum)(acc[0]);
+    out[0] += weight;
+    for (ptrdiff_t j = 0; j < m; j++) {
+        double x = SK_(gm_lane_sum)(first[j]), mu = (double)mean[j];
+        out[(1 + j) * Kp] += x - weight * mu;
+        out[(1 + m + j) * Kp] += SK_(gm_lane_sum)(second[j]) - mu * (2.0 * x - weight * mu);
+    }
+}
+
 /* Accumulators of all components summed over lanes and added to `out`, laid out as a slot. */
-static void SK_(gm_reduce)(const sk_gm_job *job, ptrdiff_t m, ptrdiff_t padded, const V *acc, ptrdiff_t acc_size,
+static void SK_(gm_reduce)(const sk_gm_job *job, const SK_(gm_params) *p, const V *acc, ptrdiff_t acc_size,
                            double *out) {
-    ptrdiff_t Kp = sk_round_up(job->K, SKD_(lanes));
+    ptrdiff_t Kp = sk_round_up(job->K, SKD_(lanes)), m = p->m, padded = p->padded;
     for (ptrdiff_t k = 0; k < job->K; k++, acc += acc_size) {
         double *o = out + k;
+        if (job->diagonal && p->about_shift) {
+            SK_(gm_reduce_raw)(acc, m, p->mean + k * m, o, Kp);
+            continue;
+        }
         if (job->diagonal) {
-            for (ptrdiff_t e = 0; e < acc_size; e++) o[e * Kp] += SK_(gm_lane_sum)(acc[e]);
+            for (ptrdiff_t e = 0; e <= (job->masked ? 3 : 2) * m; e++) o[e * Kp] += SK_(gm_lane_sum)(acc[e]);
             continue;
         }
         const V *a = acc;
@@ -489,10 +556,11 @@ static void SK_(gm_reduce)(const sk_gm_job *job, ptrdiff_t m, ptrdiff_t padded, 
 /* Rows first .. last - 1, which observe the same columns; moments are added to `out`. */
 static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns,
                            ptrdiff_t first, ptrdiff_t last, SK_(gm_scratch) *s, double *out) {
-    ptrdiff_t acc_size = job->diagonal ? (job->masked ? 3 : 2) * p->m + 1
+    ptrdiff_t acc_size = job->diagonal ? SK_(gm_acc_size)(job)
                                        : (p->m <= 4 ? p->m * (p->m + 1) / 2 : 2 * p->padded * (p->padded / 4 + 1)) + p->padded + 1;
     double log_lik = 0;
     if (out) memset(s->acc, 0, sizeof(V) * job->K * acc_size);
+    if (job->diagonal) memset(s->joint + job->K * NB, 0, sizeof(V) * NB * (sk_round_up(job->K, 4) - job->K));
     if (p->padded > p->m) memset(s->x + p->m * NB, 0, sizeof(V) * NB * (p->padded - p->m));
     for (ptrdiff_t i = first; i < last; i += BLOCK) {
         ptrdiff_t rows = last - i < BLOCK ? last - i : BLOCK;
@@ -507,7 +575,7 @@ static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const 
         }
         if (out) SK_(gm_moments)(job, p, s, acc_size, nv);
     }
-    if (out) SK_(gm_reduce)(job, p->m, p->padded, s->acc, acc_size, out);
+    if (out) SK_(gm_reduce)(job, p, s->acc, acc_size, out);
     return log_lik;
 }
 
@@ -559,19 +627,20 @@ static void SK_(gm_chunk)(sk_gm_job *job, ptrdiff_t chunk, SK_(gm_scratch) *s) {
 }
 
 static int SK_(gm_scratch_alloc)(SK_(gm_scratch) *s, const sk_gm_job *job, char **memory) {
-    ptrdiff_t block = sk_round_up(job->d, 4) * NB, K = job->K, tiled = job->diagonal || job->d <= 4;
+    ptrdiff_t block = sk_round_up(job->d, 4) * NB, K = sk_round_up(job->K, 4);
+    ptrdiff_t squares = job->diagonal ? !job->masked : job->d > 4, products = !job->diagonal && job->d > 4;
     ptrdiff_t Kp = sk_round_up(K, SKD_(lanes));
     size_t params = job->starts ? SK_(gm_params_layout)(&s->params, job, NULL) : 0;
     size_t observed = job->starts ? sizeof(double) * Kp * (1 + job->d + job->d * (job->d + 1) / 2) : 0;
-    size_t vectors = block + (job->masked ? block : 0) + (tiled ? 0 : 2 * block) + K * NB +
+    size_t vectors = block + (job->masked ? block : 0) + (squares + products) * block + K * NB +
                      (job->slots ? K * SK_(gm_acc_size)(job) : 0);
     char *p = *memory = sk_alloc(sizeof(V) * vectors + params + observed);
     if (!p || (job->starts && !SKD_(gm_factors_alloc)(&s->factors, job))) return 0;
     s->x = (V *)p;
     s->mask = s->x + block;
     s->z = job->masked ? s->mask + block : s->mask;
-    s->wz = s->z + (tiled ? 0 : block);
-    s->joint = s->wz + (tiled ? 0 : block);
+    s->wz = s->z + squares * block;
+    s->joint = s->wz + products * block;
     s->acc = s->joint + K * NB;
     p += sizeof(V) * vectors;
     if (job->starts) SK_(gm_params_layout)(&s->params, job, p);
@@ -605,6 +674,7 @@ static void SK_(sk_gm_run)(sk_gm_job *job, ptrdiff_t first, ptrdiff_t last, int 
 #undef NB
 #undef BLOCK
 #undef FLOOR
+#undef FAR
 #undef SKD_
 #undef VEC
 #undef IVEC

@@ -350,18 +350,17 @@ class Gaussian(Emission):
         factors[:, lower[0], lower[1]] = rest.reshape(len(factors), -1)
         diagonal = np.einsum("kii->ki", factors)
         diagonal[:] = np.exp(diagonal)
-        variances = (factors**2).sum(axis=2)
         plain = np.diagonal(like.covariances, axis1=-2, axis2=-1) / scale**2
-        if (variances > 100 * plain).any() or (diagonal**2 < 1e-12 * variances).any():
-            return None  # so far off that rounding could leave no positive definite matrix
+        if ((factors**2).sum(axis=2) > 100 * plain).any():
+            return None  # so far out that rounding could leave no positive definite matrix
         covariances = factors @ factors.transpose(0, 2, 1) * np.outer(scale, scale)
         return GaussianParams(means, self._kept(covariances.reshape(like.covariances.shape)))
 
     def _kept(self, covariances):
-        """Covariances above the floor; the accelerated step may have left it."""
-        floor = self._bound.floor
+        """Covariances no lower than those of the M-step; an accelerated step may lead there."""
+        bound, floor = self._bound, self._bound.floor
         if floor is None:
-            return covariances
+            floor = np.maximum(bound.ridge, 1e-11 * bound.scale**2)
         if self.covariance_type == "diag":
             return np.maximum(covariances, floor)
         if self.covariance_type == "spherical":

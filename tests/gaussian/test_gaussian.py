@@ -143,13 +143,13 @@ def test_too_few_iterations_are_told(rng):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("n", [12, 30])
-def test_few_rows_with_many_gaps_have_a_fit(rng, n):
+@pytest.mark.parametrize("reg_covar", ["auto", 1e-8])
+def test_few_rows_with_many_gaps_have_a_fit(rng, reg_covar):
     """The likelihood has no maximum inside; the accelerated steps lead far out."""
-    for _ in range(10):
-        X = with_gaps(rng.standard_normal((n, 10)), rng, 0.2)
-        scores = Gaussian(max_iter=100).fit(X).score_samples(X)
-        assert np.isfinite(scores).all()
+    for n, d in [(30, 10), (12, 10), (15, 4)] * 2:
+        X = with_gaps(rng.standard_normal((n, d)), rng, 0.3)
+        model = Gaussian(reg_covar=reg_covar, tol=1e-6, max_iter=200).fit(X)
+        assert np.isfinite(model.score_samples(X)).all()
 
 
 # ---- numbers far from one ---------------------------------------------------------------------
@@ -202,6 +202,7 @@ def test_shrinkage_of_complete_rows_is_that_of_scikit_learn(rng, n, d, shrinkage
     model, peer = Gaussian(shrinkage=shrinkage).fit(X), peer.fit(X)
     np.testing.assert_allclose(model.covariance_, peer.covariance_, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(model.mean_, peer.location_, rtol=1e-12)
+    assert model.lower_bound_ == pytest.approx(model.score(X), rel=1e-12)
     if d > 1:
         share = getattr(peer, "shrinkage_", shrinkage)
         np.testing.assert_allclose(model.shrinkage_, share, rtol=1e-12)
@@ -441,6 +442,8 @@ def test_names_are_kept(rng):
     assert list(given.sample(2).columns) == ["a", "c"]
     row = X.iloc[[0]].assign(a=NAN)
     np.testing.assert_allclose(model.conditional(row).mean_, model.impute(row).loc[0, "a"])
+    with pytest.raises(ValueError, match="feature names"):
+        model.conditional(row[["c", "b", "a"]])
     assert list(model.marginal("c").feature_names_in_) == ["c"]
 
 
@@ -550,6 +553,16 @@ def test_columns_without_variance_are_told_by_name_and_the_fit_is_finite(rng, fa
     assert np.isfinite(model.score_samples(X)).all()
     assert np.isfinite(model.impute(np.full_like(X[:3], NAN), "draw", 0)).all()
     np.linalg.cholesky(model.covariance_)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_shrinkage_by_nothing_is_the_plain_fit(rng, fault):
+    X = degenerate(rng, fault)
+    with pytest.warns(ConvergenceWarning, match=FAULTS[fault]):
+        plain = Gaussian().fit(X)
+    with pytest.warns(ConvergenceWarning, match=FAULTS[fault]):
+        model = Gaussian(shrinkage=0.0).fit(X)
+    np.testing.assert_allclose(model.covariance_, plain.covariance_, rtol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:EM did not converge")

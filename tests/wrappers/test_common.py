@@ -9,10 +9,12 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skgen import (
@@ -90,6 +92,13 @@ def output(fitted, X):
         if hasattr(fitted, name):
             return np.asarray(getattr(fitted, name)(X))
     raise AssertionError(fitted)
+
+
+@each_wrapper
+def test_missing_entries_are_allowed_where_the_wrapped_estimator_allows_them(wrapper):
+    assert get_tags(wrapper).input_tags.allow_nan
+    other = PCA() if wrapper._wrapped == "transformer" else KernelDensity()
+    assert not get_tags(clone(wrapper).set_params(**{wrapper._wrapped: other})).input_tags.allow_nan
 
 
 @each_wrapper

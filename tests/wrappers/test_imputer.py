@@ -137,12 +137,12 @@ def test_rubins_rules_give_the_variance_over_data_sets():
     rng, m = np.random.default_rng(0), 4
     estimates, variances = [], []
     for _ in range(120):
-        X = rng.normal(size=(60, 2)) @ np.array([[1.0, 0.7], [0.0, 0.7]])
+        X = rng.normal(size=(90, 2)) @ np.array([[1.0, 0.4], [0.0, 0.9]])
         X[30:, 1] = NAN
         imputer = DensityImputer(n_imputations=m, random_state=int(rng.integers(2**31))).fit(X)
         tables = imputer.multiple(X)
         means = [table[:, 1].mean() for table in tables]
-        within = np.mean([table[:, 1].var(ddof=1) / 60 for table in tables])
+        within = np.mean([table[:, 1].var(ddof=1) / 90 for table in tables])
         estimates.append(np.mean(means))
         variances.append(within + (1 + 1 / m) * np.var(means, ddof=1))
     assert np.mean(variances) == pytest.approx(np.var(estimates), rel=0.25)

@@ -1,5 +1,7 @@
 """Anomalies under guarded densities."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -202,3 +204,18 @@ def test_the_last_fit_takes_back_the_rows_near_the_others():
     scores = np.array([0.0, -1.0, -6.0, -100.0])
     guarded_fit(calls.append, lambda _: scores, lambda *_: -2.0, np.ones(4), 0.5)
     assert_array_equal(calls[-1], [1, 1, 1, 0])
+
+
+def test_light_components_do_not_count_in_any_round():
+    seen = []
+
+    def fit(_):
+        return SimpleNamespace(weights_=np.array([0.95, 0.05]))
+
+    def score(density):
+        seen.append(density.weights_[1])
+        return np.arange(10.0) * (-1) ** len(seen)
+
+    guarded_fit(fit, score, None, np.ones(10), 0.1)
+    assert len(seen) > 1
+    assert max(seen) < 1e-300
