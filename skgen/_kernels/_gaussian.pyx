@@ -1,7 +1,5 @@
 """One pass of a Gaussian mixture over rows; the method and the layouts are in gaussian.h."""
 
-import numpy as np
-
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport frexp, ldexp, sqrt
@@ -194,9 +192,13 @@ cdef void *_data(cnp.ndarray array, Py_ssize_t size) except? NULL:
     return cnp.PyArray_DATA(array)
 
 
-cdef cnp.ndarray _empty(Py_ssize_t size):
-    """An array of float64; np.empty takes as long as a small mixture."""
-    return cnp.PyArray_EMPTY(1, <cnp.npy_intp *>&size, cnp.NPY_FLOAT64, 0)
+cdef cnp.ndarray _empty(Py_ssize_t a, Py_ssize_t b=0, Py_ssize_t c=0):
+    """An array of float64 of shape (a,), (a, b) or (a, b, c).
+
+    A mixture of a hundred rows takes as long as ten calls of np.empty.
+    """
+    cdef cnp.npy_intp[3] shape = [a, b, c]
+    return cnp.PyArray_EMPTY(3 if c else 2 if b else 1, shape, cnp.NPY_FLOAT64, 0)
 
 
 cdef void _scale(
@@ -258,7 +260,7 @@ cdef _statistics(sk_gm_job *job):
     cdef Py_ssize_t d = job.d, K = job.K, Kp = sk_gm_padded(K), i, j, k, e
     cdef const double *slot = job.slots
     cdef const double *unit = job.unit
-    weight_, first_ = _empty(K), _empty(K * d).reshape(K, d)
+    weight_, first_ = _empty(K), _empty(K, d)
     cdef double *weight = <double *>cnp.PyArray_DATA(weight_)
     cdef double *first = <double *>cnp.PyArray_DATA(first_)
     cdef double *second
@@ -268,7 +270,7 @@ cdef _statistics(sk_gm_job *job):
         for j in range(d):
             first[k * d + j] = slot[(1 + j) * Kp + k] / unit[j]
     if job.diagonal:
-        second_, seen_ = np.empty((K, d)), np.empty((K, d))
+        second_, seen_ = _empty(K, d), _empty(K, d)
         second = <double *>cnp.PyArray_DATA(second_)
         seen = <double *>cnp.PyArray_DATA(seen_)
         for k in range(K):
@@ -276,7 +278,7 @@ cdef _statistics(sk_gm_job *job):
                 second[k * d + j] = slot[(1 + d + j) * Kp + k] / unit[j] / unit[j]
                 seen[k * d + j] = slot[(1 + 2 * d + j) * Kp + k] if job.masked else weight[k]
         return weight_, first_, second_, seen_
-    second_ = np.empty((K, d, d))
+    second_ = _empty(K, d, d)
     second = <double *>cnp.PyArray_DATA(second_)
     for k in range(K):
         e = 1 + d
@@ -318,10 +320,10 @@ def maximize(
     """
     cdef Py_ssize_t K = first.shape[0], d = first.shape[1], k
     cdef bint diagonal = second.ndim == 2
-    means = np.empty((K, d))
-    covariances = np.empty_like(second)
+    means = _empty(K, d)
+    covariances = _empty(K, d) if diagonal else _empty(K, d, d)
     # e, b of one component, and the matrix that is tested against the floor
-    scratch = np.empty(2 * d + (0 if diagonal else d * d))
+    scratch = _empty(2 * d + (0 if diagonal else d * d))
     cdef const double *n = <const double *>_data(weight, K)
     cdef const double *s1 = <const double *>_data(first, K * d)
     cdef const double *s2 = <const double *>_data(second, cnp.PyArray_SIZE(second))

@@ -156,8 +156,8 @@ class Emission(BaseEstimator):
         raise NotImplementedError
 
     def degenerate(self, params):
-        """Sentences about components that collapsed, each naming one component and a remedy."""
-        return []
+        """Components that collapsed, as a dict: what to tell the user of component k."""
+        return {}
 
 
 def add(a, b):

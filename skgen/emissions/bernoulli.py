@@ -51,7 +51,7 @@ class Bernoulli(Emission):
     >>> from skgen import Mixture
     >>> from skgen.emissions import Bernoulli
     >>> X = np.array([[0.0, 1], [1, 1], [1, 0], [np.nan, 1], [1, 0]])
-    >>> float(Mixture(Bernoulli(), n_components=1).fit(X).probs_[0, 0])
+    >>> round(float(Mixture(Bernoulli(), n_components=1).fit(X).probs_[0, 0]), 6)
     0.75
     """
 

@@ -371,16 +371,16 @@ class Gaussian(Emission):
 
     def degenerate(self, params):
         """Components whose covariance the floor alone keeps from being singular."""
-        floor, remedies = self._bound.floor, "use fewer components, covariance_prior, or reg_covar"
+        floor, remedy = self._bound.floor, "use fewer components or raise reg_covar"
         if floor is None:
-            return []
+            return {}
         if self.covariance_type == "spherical":
             floor = floor.mean()
-        found = []
+        found = {}
         for k, covariance in enumerate(self.expand(params)):
             ratio = lowest(covariance, floor) if self.dense else (covariance / floor).min()
             if ratio <= 1 + 1e-6:
-                found.append(f"component {k} has no variance in some direction; {remedies}.")
+                found[k] = f"component {k} has no variance in some direction; {remedy}."
         return found
 
     # ---- shapes and the kernel --------------------------------------------------------------

@@ -88,8 +88,8 @@ class GaussianMixture(Mixture):
     --------
     >>> import numpy as np
     >>> from skgen import GaussianMixture
-    >>> X = np.array([[1, 2], [1, 4], [1, np.nan], [10, 2], [10, 4], [10, 0]])
-    >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> X = np.array([[0, 2], [1, 4], [2, np.nan], [9, 2], [10, 4], [11, 0]])
+    >>> model = GaussianMixture(2, covariance_type="diag", random_state=0).fit(X)
     >>> sorted(model.means_[:, 0].round(3).tolist())
     [1.0, 10.0]
     >>> model.predict([[0, np.nan]]) == model.predict([[1, 3]])

@@ -98,10 +98,16 @@ class EMProblem:
         return None if emission is None else MixtureParams(weights / weights.sum(), emission)
 
     def rank(self, run):
-        """Runs without a collapsed component come first, then the higher objective."""
+        """The higher objective comes first, but runs with a spurious spike come last.
+
+        That is a collapsed component which no more rows than features hold up: any few rows make
+        one, and its likelihood says nothing. A pile of equal rows is a fact of the data.
+        """
         value = run.objective[-1] if run.objective else run.start
         value = -np.inf if np.isnan(value) else value
-        return -len(self.emission.degenerate(run.params.emission)), value
+        rows = run.params.weights * self.total_weight
+        collapsed = self.emission.degenerate(run.params.emission)
+        return -sum(rows[k] <= self.rows.n_features for k in collapsed), value
 
 
 def em_problem(emission, rows, n_components=1, concentration=1.0):
@@ -192,7 +198,7 @@ class Mixture(Density):
     >>> visits = rng.poisson(np.where(rng.random(500) < 0.7, 2.0, 20.0))[:, None]
     >>> model = Mixture(Poisson(), n_components=2, random_state=0).fit(visits)
     >>> [round(float(rate), 1) for rate in sorted(model.rates_[:, 0])]
-    [2.0, 20.1]
+    [2.0, 19.6]
     """
 
     _fitted = ("weights_",)
@@ -350,7 +356,7 @@ class Mixture(Density):
         if not run.objective:
             self.lower_bound_ = run.start
         warn_unconverged(run, self.max_iter, stacklevel=5)
-        for sentence in problem.emission.degenerate(run.params.emission):
+        for sentence in problem.emission.degenerate(run.params.emission).values():
             warnings.warn(f"Degenerate fit: {sentence}", ConvergenceWarning, stacklevel=4)
 
     def _attributes(self, params, objective, converged=False):

@@ -1,5 +1,7 @@
 """What the wrappers share: an estimator in the constructor, of which fitted clones do the work."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
@@ -26,15 +28,15 @@ class Wrapper(CallbackSupportMixin, BaseEstimator):
         return self._default() if given is None else given
 
     def _default(self):
-        """One Gaussian, which takes the weights that its wrapper was given."""
-        default = Gaussian()
-        if get_config()["enable_metadata_routing"]:
-            default.set_fit_request(sample_weight=True)
-        return default
+        return asking_for_weights(Gaussian())
+
+    def _new(self, X):
+        """An unfitted clone for these rows."""
+        return clone(self._inner())
 
     def _fit_inner(self, context, X, sample_weight=None, **data):
         """A clone fitted to X as one task of the fit, so that callbacks reach it."""
-        inner = clone(self._inner())
+        inner = self._new(X)
         if sample_weight is not None:
             data["sample_weight"] = sample_weight
         with context.propagate_callback_context(inner):
@@ -84,6 +86,19 @@ class Wrapper(CallbackSupportMixin, BaseEstimator):
         if hasattr(inner, "__sklearn_tags__"):
             tags.input_tags = get_tags(inner).input_tags
         return tags
+
+
+def asking_for_weights(density):
+    """The density itself, which has the weights of its wrapper routed to it."""
+    if get_config()["enable_metadata_routing"]:
+        density.set_fit_request(sample_weight=True)
+    return density
+
+
+def check_count(name, value):
+    """Raise where a number of things to draw is not one."""
+    if not (isinstance(value, Integral) and value >= 1):
+        raise ValueError(f"{name}={value!r} must be a positive integer.")
 
 
 def object_array(pieces):

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_y, check_is_fitted
 from .._density import make_rng, sample_rows
 from .._sequences import is_list
 from .._validation import check_array_parameter, check_weights
-from ._base import Wrapper, object_array
+from ._base import Wrapper, check_count, object_array
 
 
 class GenerativeClassifier(ClassifierMixin, Wrapper):
@@ -239,6 +239,7 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
         y : ndarray of shape (n_samples,)
         """
         check_is_fitted(self)
+        check_count("n_samples", n_samples)
         rng = make_rng(random_state)
         labels = rng.choice(len(self.classes_), n_samples, p=self.class_prior_)
         drawn, order = [], []

@@ -10,7 +10,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._density import make_rng
 from .._validation import check_weights
-from ._base import Wrapper
+from ._base import Wrapper, check_count
 
 
 class DensityImputer(OneToOneFeatureMixin, TransformerMixin, Wrapper):
@@ -163,8 +163,7 @@ class DensityImputer(OneToOneFeatureMixin, TransformerMixin, Wrapper):
         """
         check_is_fitted(self)
         m = self.n_imputations if n_imputations is None else n_imputations
-        if not (isinstance(m, Integral) and m >= 1):
-            raise ValueError(f"n_imputations={m!r} must be a positive integer.")
+        check_count("n_imputations", m)
         rng = make_rng(self.random_state if random_state is None else random_state)
         seeds = rng.integers(2**31 - 1, size=m).tolist()
         return [

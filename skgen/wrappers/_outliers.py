@@ -12,7 +12,7 @@ from .._density import sample_rows
 from .._sequences import Rows
 from .._validation import check_rows
 from ..gaussian import GaussianMixture
-from ._base import Wrapper
+from ._base import Wrapper, asking_for_weights
 from ._guard import guarded_fit
 
 # contamination="auto": the share of rows without anomalies that is flagged all the same.
@@ -22,6 +22,8 @@ FALSE_ALARMS = 0.01
 DRAWS = 20_000
 DRAWS_OF_PATTERNS = 1_000_000
 SEED = 0
+# The default density has fewer components where the rows are fewer than this for each.
+ROWS_A_COMPONENT = 20
 
 
 class DensityOutlierDetector(OutlierMixin, Wrapper):
@@ -35,7 +37,7 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         Which rows are flagged. A float is their share of the rows of the fit. "auto" flags what
         the density itself would hardly ever give: 1 % of rows without anomalies, if they follow
         the density, and all anomalies, however many they are.
-    trim : float in [0, 0.5), default=0.1
+    trim : float in [0, 0.5), default=0.15
         Share of the rows, the least likely ones, from which nothing is learnt; and the largest
         share of components that do not count because they are light. At least the share of
         anomalies that is feared. 0 for rows that are known to be normal.
@@ -97,14 +99,22 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, density=None, *, contamination="auto", trim=0.1, random_state=None):
+    def __init__(self, density=None, *, contamination="auto", trim=0.15, random_state=None):
         self.density = density
         self.contamination = contamination
         self.trim = trim
         self.random_state = random_state
 
     def _default(self):
-        return GaussianMixture(5, covariance_type="tied", random_state=self.random_state)
+        default = GaussianMixture(5, covariance_type="tied", random_state=self.random_state)
+        return asking_for_weights(default)
+
+    def _new(self, X):
+        density = super()._new(X)
+        if self.density is None:
+            few = max(1, len(X) // ROWS_A_COMPONENT)
+            density.set_params(n_components=min(density.n_components, few))
+        return density
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, sample_weight=None):

@@ -10,7 +10,7 @@ from .._sequences import Rows
 from .._validation import check_rows, check_weights
 from ..emissions._covariance import conditional_moments
 from ..gaussian import Gaussian, Mixture
-from ._base import Wrapper
+from ._base import Wrapper, check_count
 
 
 class DensityRegressor(RegressorMixin, Wrapper):
@@ -130,6 +130,7 @@ class DensityRegressor(RegressorMixin, Wrapper):
         -------
         ndarray of shape (n_rows, n_samples) or (n_rows, n_outputs, n_samples)
         """
+        check_count("n_samples", n_samples)
         joint = np.repeat(self._open(X), n_samples, axis=0)
         drawn = self._targets(self.density_.impute(joint, "draw", random_state))
         drawn = drawn.reshape(-1, n_samples, *drawn.shape[1:])

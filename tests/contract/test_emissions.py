@@ -316,4 +316,4 @@ def test_an_emission_is_its_hyperparameters(case, rng):
 
 def test_a_sound_component_is_not_called_degenerate(case, rng):
     emission, _, _, params = start(case, rng)
-    assert emission.degenerate(params) == []
+    assert emission.degenerate(params) == {}

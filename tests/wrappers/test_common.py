@@ -190,11 +190,14 @@ def test_routed_weights_reach_the_wrapped_estimator_if_it_asks_for_them(wrapper,
     assert_allclose(output(found, X), expected, rtol=1e-12)
 
 
-def test_routed_weights_reach_the_default_density(X, y):
+@pytest.mark.parametrize(
+    "wrapper", [GenerativeClassifier(), DensityOutlierDetector(random_state=0)], ids=repr
+)
+def test_routed_weights_reach_the_default_density(wrapper, X, y):
     weights = 1.0 + np.arange(60) % 3
     with sklearn.config_context(enable_metadata_routing=True):
-        routed = GenerativeClassifier().fit(X, y, sample_weight=weights)
-    plain = GenerativeClassifier().fit(X, y, sample_weight=weights)
+        routed = clone(wrapper).fit(X, y, sample_weight=weights)
+    plain = clone(wrapper).fit(X, y, sample_weight=weights)
     assert_array_equal(output(routed, X), output(plain, X))
 
 
@@ -226,6 +229,17 @@ def test_callbacks_of_the_wrapper_see_the_fits_inside(wrapper, X, y):
     assert recorder.tasks[0] == (type(wrapper).__name__, "fit")
     inner = "StandardScaler" if wrapper._wrapped == "transformer" else "Gaussian"
     assert inner in {name for name, _ in recorder.tasks[1:]}
+
+
+@pytest.mark.parametrize("n", [0, -3, 2.5])
+def test_the_number_of_draws_is_a_positive_integer(X, y, n):
+    for draw in (
+        GenerativeClassifier().fit(X, y).sample,
+        lambda n: DensityRegressor().fit(X, y).sample_y(X, n),
+        lambda n: DensityImputer().fit(X).multiple(X, n),
+    ):
+        with pytest.raises(ValueError, match=f"={n} must be a positive integer"):
+            draw(n)
 
 
 @each_wrapper

@@ -196,8 +196,3 @@ def test_further_densities_need_one_that_takes_weights(X):
 def test_a_density_must_impute(X):
     with pytest.raises(ValueError, match="'impute'"):
         DensityImputer(PeerMixture()).fit(X)
-
-
-def test_the_number_of_tables_is_positive(X):
-    with pytest.raises(ValueError, match="n_imputations=0"):
-        DensityImputer().fit(X).multiple(X, 0)

@@ -140,6 +140,12 @@ def test_counts_have_anomalies():
     assert_array_equal(detector.predict([[30, 8], [3, 40], [3, 8]]), [-1, -1, 1])
 
 
+def test_few_rows_have_a_default_density_of_few_components(normal):
+    for n, n_components in ((8, 1), (50, 2), (400, 5)):
+        detector = DensityOutlierDetector(random_state=0, trim=0.0).fit(normal[:n])
+        assert len(detector.density_.weights_) == n_components
+
+
 def test_it_ends_a_pipeline(planted):
     model = make_pipeline(StandardScaler(), DensityOutlierDetector(random_state=0))
     assert (model.fit(planted).predict(planted[400:]) == -1).all()
