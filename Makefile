@@ -42,6 +42,7 @@ lint: $(VENV)/lint.txt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint skgen
+	$(BIN)/mypy skgen
 
 format: $(VENV)/lint.txt
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-LINT = ["cython-lint", "pre-commit", "ruff"]
+LINT = ["cython-lint", "mypy", "pre-commit", "ruff"]
 BENCH = ["hmmlearn", "pandas", "psutil"]
 HEADER = "# Written by requirements/pin.py for Python {}.{}: do not edit.\n"
 

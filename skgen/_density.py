@@ -1,8 +1,10 @@
 """What every density estimator in the package shares."""
 
 from contextlib import contextmanager
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
@@ -11,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._sequences import Rows, is_frame, is_list, make_frame
 from ._validation import check_rows, check_weights
+
+RandomState = int | np.random.RandomState | None  # what scikit-learn takes as random_state
 
 
 def make_rng(random_state):
@@ -31,7 +35,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
         "https://skgen.readthedocs.io/en/stable/generated/skgen.{estimator_name}.html"
     )
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean log density of the rows.
 
         Parameters
@@ -53,7 +57,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
         used = weights > 0  # a row of weight zero counts for nothing, even at density zero
         return float(np.average(log_prob[used], weights=weights[used]))
 
-    def aic(self, X, sample_weight=None):
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Akaike's criterion on X, in nats times two; the lower the better.
 
         Parameters
@@ -68,7 +72,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
         total, _ = self._total(X, sample_weight)
         return -2.0 * total + 2.0 * self._n_parameters()
 
-    def bic(self, X, sample_weight=None):
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion on X, in nats times two; the lower the better.
 
         Parameters
@@ -91,7 +95,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
             return float(log_prob.sum()), len(log_prob)
         return float(log_prob[weights > 0] @ weights[weights > 0]), float(weights.sum())
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:
         """Draw rows.
 
         Parameters
@@ -108,7 +112,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
         rng = self._sampling_rng(n_samples, random_state)
         return self._like_fit(self._draw(n_samples, rng)[0])
 
-    def impute(self, X, method="mean", random_state=None):
+    def impute(self, X: ArrayLike, method: str = "mean", random_state: RandomState = None) -> Any:
         """Replace missing entries by what the model says of them given the observed ones.
 
         Parameters
@@ -127,13 +131,13 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
             raise ValueError(f"method={method!r} must be 'mean', 'mode' or 'draw'.")
         rows = self._rows(X)
         out = np.array(rows.values, dtype=np.float64)
-        gaps = np.flatnonzero(np.isnan(out).any(axis=1)) if rows.has_missing else []
+        gaps = np.flatnonzero(np.isnan(out).any(axis=1))
         if len(gaps):
             rng = self._sampling_rng(1, random_state)
             out[gaps] = self._complete(rows.take(gaps), method, rng)
         return self._like_fit(out)
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Choose the container of sampled and imputed rows.
 
         Parameters

@@ -13,7 +13,7 @@ import skgen
 from skgen.emissions import Bernoulli, Categorical, Poisson
 
 X, Y = load_iris(return_X_y=True)
-COUNTS, BITS = X.round(), (X > X.mean(axis=0)).astype(float)
+COUNTS, BITS = X.round(), (X.mean(axis=0) < X).astype(float)
 GAPS = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
 TWO = skgen.GaussianMixture(2, covariance_type="tied", random_state=0)
 # fitted estimator, data, method whose output must not change

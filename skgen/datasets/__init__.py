@@ -1,4 +1,4 @@
-"""Small real tables for examples and tests; SOURCES.md tells where each comes from and its licence."""
+"""Small real tables for examples and tests; SOURCES.md has their sources and licences."""
 
 from ._loaders import (
     load_airquality,

@@ -1,4 +1,4 @@
-"""One reader for all tables: a csv file with a header beside this module, described by its section of SOURCES.md."""
+"""One reader for all tables: csv files with a header, described by sections of SOURCES.md."""
 
 import gzip
 from importlib.resources import files

@@ -2,8 +2,10 @@
 
 import warnings
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -127,7 +129,7 @@ class Gaussian(Density):
         tol=1e-10,
         max_iter=1000,
         random_state=None,
-    ):
+    ) -> None:
         self.covariance_type = covariance_type
         self.shrinkage = shrinkage
         self.reg_covar = reg_covar
@@ -142,7 +144,7 @@ class Gaussian(Density):
     # ---- fitting ----------------------------------------------------------------------------
 
     @with_callbacks
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit by maximum likelihood, shrunk maximum likelihood or to the posterior mode.
 
         Parameters
@@ -264,7 +266,7 @@ class Gaussian(Density):
 
     # ---- use --------------------------------------------------------------------------------
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log density of the observed entries of each row.
 
         Parameters
@@ -279,7 +281,7 @@ class Gaussian(Density):
         rows = self._rows(X)
         return self._log_prob(rows)
 
-    def mahalanobis(self, X):
+    def mahalanobis(self, X: ArrayLike) -> np.ndarray:
         """Squared Mahalanobis distance of the observed entries of each row to the mean.
 
         Parameters
@@ -301,7 +303,7 @@ class Gaussian(Density):
         distances[order] += 2.0 * np.repeat(peaks, np.diff(starts))
         return np.maximum(distances, 0.0)
 
-    def conditional(self, values):
+    def conditional(self, values: ArrayLike) -> Any:
         """The distribution of some features given values of the others.
 
         Its covariance is the same for all values; ``impute(X)`` gives its mean for many rows.
@@ -319,7 +321,7 @@ class Gaussian(Density):
         rows, free = self._given_and_free(values)
         return self._part(free, self._emission().conditional(self._params(), rows, free))
 
-    def marginal(self, features):
+    def marginal(self, features: Any) -> Self:
         """The distribution of some features.
 
         Parameters
@@ -335,7 +337,7 @@ class Gaussian(Density):
         chosen = check_features(self, features)
         return self._part(chosen, self._emission().marginal(self._params(), chosen))
 
-    def entropy(self):
+    def entropy(self) -> float:
         """Differential entropy, in nats.
 
         Returns
@@ -346,7 +348,7 @@ class Gaussian(Density):
         d = len(self.mean_)
         return float(0.5 * (d * np.log(2 * np.pi * np.e) + log_determinant(self._matrix())))
 
-    def kl_divergence(self, other):
+    def kl_divergence(self, other: Any) -> float:
         """Kullback-Leibler divergence of another Gaussian from this one, in nats.
 
         Parameters

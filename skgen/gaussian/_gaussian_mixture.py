@@ -126,7 +126,7 @@ class GaussianMixture(Mixture):
         covariance_prior=None,
         degrees_of_freedom_prior=None,
         acceleration=True,
-    ):
+    ) -> None:
         self.n_components = n_components
         self.weight_concentration_prior = weight_concentration_prior
         self.tol = tol

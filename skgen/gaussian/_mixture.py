@@ -3,15 +3,16 @@
 import warnings
 from functools import cached_property
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._density import Density, make_rng
+from .._density import Density, RandomState, make_rng
 from .._em import ROUNDING, run_em, warn_unconverged
 from .._monitors import FitMonitor
 from .._simplex import Simplex
@@ -32,7 +33,7 @@ class MixtureParams(NamedTuple):
 class EMProblem:
     """One mixture, its hyperparameters bound to the data, and the rows it is fitted to."""
 
-    def __init__(self, emission, simplex, rows):
+    def __init__(self, emission, simplex, rows) -> None:
         self.emission, self.simplex, self.rows = emission, simplex, rows
         self.total_weight = rows.total_weight
 
@@ -234,7 +235,7 @@ class Mixture(Density):
         warm_start=False,
         verbose=0,
         verbose_interval=10,
-    ):
+    ) -> None:
         self.emission = emission
         self.n_components = n_components
         self.weight_concentration_prior = weight_concentration_prior
@@ -252,7 +253,7 @@ class Mixture(Density):
     # ---- fitting ----------------------------------------------------------------------------
 
     @with_callbacks
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit by expectation-maximization.
 
         Parameters
@@ -371,7 +372,9 @@ class Mixture(Density):
             "lower_bounds_": list(objective),
         }
 
-    def fit_predict(self, X, y=None, sample_weight=None):
+    def fit_predict(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> np.ndarray:
         """Fit, and give the most probable component of each row.
 
         Parameters
@@ -388,7 +391,7 @@ class Mixture(Density):
 
     # ---- use --------------------------------------------------------------------------------
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log density of the observed entries of each row.
 
         Parameters
@@ -405,7 +408,7 @@ class Mixture(Density):
         self._expect(rows, log_prob=log_prob)
         return log_prob
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Most probable component of each row.
 
         Parameters
@@ -421,7 +424,7 @@ class Mixture(Density):
         self._expect(rows, labels=labels)
         return labels
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability of each component given the observed entries of each row.
 
         Parameters
@@ -435,7 +438,7 @@ class Mixture(Density):
         rows = self._rows(X)
         return self._resp(rows)
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:
         """Draw rows and the components they come from.
 
         Parameters
@@ -453,7 +456,7 @@ class Mixture(Density):
         X, labels = self._draw(n_samples, rng)
         return self._like_fit(X), labels
 
-    def conditional(self, values):
+    def conditional(self, values: ArrayLike) -> Any:
         """The distribution of some features given values of the others.
 
         Parameters
@@ -472,7 +475,7 @@ class Mixture(Density):
             free, MixtureParams(weights, emission.conditional(params.emission, rows, free))
         )
 
-    def marginal(self, features):
+    def marginal(self, features: Any) -> Self:
         """The distribution of some features.
 
         Parameters
@@ -490,7 +493,7 @@ class Mixture(Density):
             chosen, MixtureParams(params.weights, emission.marginal(params.emission, chosen))
         )
 
-    def icl(self, X, sample_weight=None):
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Integrated completed likelihood: BIC plus twice the entropy of the assignments.
 
         Parameters

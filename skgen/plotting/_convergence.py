@@ -1,5 +1,7 @@
 """Curves of the objective of EM."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -33,11 +35,11 @@ class ConvergenceDisplay:
     'Iteration'
     """
 
-    def __init__(self, curves):
+    def __init__(self, curves) -> None:
         self.curves = {label: np.asarray(curve, dtype=float) for label, curve in curves.items()}
 
     @classmethod
-    def from_estimator(cls, estimator, *, gap=False, ax=None, **kwargs):
+    def from_estimator(cls, estimator: Any, *, gap: bool = False, ax: Any = None, **kwargs) -> Self:
         """Draw the curve of one fitted estimator, or of several.
 
         Parameters
@@ -58,7 +60,7 @@ class ConvergenceDisplay:
         curves = {label: model.lower_bounds_ for label, model in named.items()}
         return cls(curves).plot(gap=gap, ax=ax, **kwargs)
 
-    def plot(self, *, gap=False, ax=None, **kwargs):
+    def plot(self, *, gap: bool = False, ax: Any = None, **kwargs) -> Self:
         """Draw.
 
         Parameters

@@ -1,5 +1,7 @@
 """Contours of a density over two features, with the ellipses of its components."""
 
+from typing import Any, Self
+
 import numpy as np
 from scipy.stats import chi2
 
@@ -92,7 +94,7 @@ class DensityDisplay:
         display = cls(x, y, log_density, names, components, points, labels)
         return display.plot(ax=ax, **kwargs)
 
-    def plot(self, *, ax=None, ellipses=True, cmap="Blues"):
+    def plot(self, *, ax: Any = None, ellipses: bool = True, cmap: str = "Blues") -> Self:
         """Draw.
 
         Parameters

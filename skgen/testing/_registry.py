@@ -8,7 +8,7 @@ import numpy as np
 
 from ._case import CAPABILITIES, as_case
 
-CHECKS = {}  # name -> check, in the order in which they are listed and run
+CHECKS: dict = {}  # name -> check, in the order in which they are listed and run
 
 
 def density_check(*needs):

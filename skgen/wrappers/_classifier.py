@@ -1,8 +1,10 @@
 """A classifier by Bayes' rule, over any density."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import _safe_indexing, indexable
@@ -11,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_y, check_is_fitted
 
-from .._density import make_rng, sample_rows
+from .._density import RandomState, make_rng, sample_rows
 from .._sequences import is_list
 from .._validation import check_array_parameter, check_weights
 from ._base import Wrapper, check_count, object_array
@@ -79,13 +81,13 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, density=None, *, priors=None, n_jobs=None):
+    def __init__(self, density=None, *, priors=None, n_jobs=None) -> None:
         self.density = density
         self.priors = priors
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit one density to the rows of each class.
 
         Parameters
@@ -149,7 +151,7 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
         except (TypeError, ValueError) as error:
             raise type(error)(f"class {label!r}, which has {len(rows)} samples: {error}") from error
 
-    def predict_joint_log_proba(self, X):
+    def predict_joint_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Log of the joint density of each row and each class.
 
         Parameters
@@ -166,7 +168,7 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
             log_prior = np.log(self.class_prior_)
         return np.column_stack([d.score_samples(X) for d in self.densities_]) + log_prior
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log density of each row, whatever its class.
 
         Parameters
@@ -180,7 +182,7 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
         """
         return logsumexp(self.predict_joint_log_proba(X), axis=1)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Log probability of each class given the row.
 
         Parameters
@@ -197,7 +199,7 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
             joint[impossible] = np.log(self.class_prior_)
         return joint - logsumexp(joint, axis=1, keepdims=True)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability of each class given the row.
 
         Parameters
@@ -210,7 +212,7 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
         """
         return np.exp(self.predict_log_proba(X))
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Most probable class of each row.
 
         Parameters
@@ -224,7 +226,7 @@ class GenerativeClassifier(ClassifierMixin, Wrapper):
         check_is_fitted(self)
         return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> Any:
         """Draw rows and their classes.
 
         Parameters

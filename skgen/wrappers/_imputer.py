@@ -1,14 +1,16 @@
 """Missing entries filled in by what a density says of them given the observed ones."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from .._density import make_rng
+from .._density import RandomState, make_rng
 from .._validation import check_weights
 from ._base import Wrapper, check_count
 
@@ -82,7 +84,7 @@ class DensityImputer(OneToOneFeatureMixin, TransformerMixin, Wrapper):
 
     def __init__(
         self, density=None, *, method="mean", n_imputations=1, random_state=None, n_jobs=None
-    ):
+    ) -> None:
         self.density = density
         self.method = method
         self.n_imputations = n_imputations
@@ -90,7 +92,7 @@ class DensityImputer(OneToOneFeatureMixin, TransformerMixin, Wrapper):
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the density to the rows as they are.
 
         Parameters
@@ -130,7 +132,7 @@ class DensityImputer(OneToOneFeatureMixin, TransformerMixin, Wrapper):
         for _ in range(self.n_imputations):
             yield rng.gamma(shape)  # a row of weight w counts as w rows of weight one do
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Any:
         """Fill the missing entries.
 
         Parameters
@@ -144,7 +146,7 @@ class DensityImputer(OneToOneFeatureMixin, TransformerMixin, Wrapper):
         check_is_fitted(self)
         return np.asarray(self.density_.impute(X, self.method, self.random_state))
 
-    def multiple(self, X, n_imputations=None, random_state=None):
+    def multiple(self, X: ArrayLike, n_imputations=None, random_state: RandomState = None) -> Any:
         """Several completed tables, with missing entries drawn anew in each.
 
         Parameters

@@ -1,14 +1,16 @@
 """Anomalies: the rows that are unlikely under a density fitted to the others."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.stats import _weighted_percentile
 from sklearn.utils.validation import check_is_fitted
 
-from .._density import sample_rows
+from .._density import RandomState, sample_rows
 from .._sequences import Rows
 from .._validation import check_rows
 from ..gaussian import GaussianMixture
@@ -72,7 +74,8 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
     after bringing their median and upper quartile to those of the rows of the fit: a density that
     was fitted without the least likely rows is narrower than the rows are, as is known of robust
     covariances [1]_. A mixture with more components than the rows call for learns where they were
-    trimmed, too, and flags more: the default up to 5 % of 200 normal rows.
+    trimmed, too, and flags more: with the default density, of normal rows in two to ten columns
+    1 to 3 % where they are 1000 and 3 to 6 % where they are 200; in a single column 10 to 15 %.
 
     References
     ----------
@@ -99,7 +102,9 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, density=None, *, contamination="auto", trim=0.15, random_state=None):
+    def __init__(
+        self, density=None, *, contamination="auto", trim=0.15, random_state: RandomState = None
+    ) -> None:
         self.density = density
         self.contamination = contamination
         self.trim = trim
@@ -117,7 +122,7 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         return density
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the density to the rows that are not the least likely, and choose the threshold.
 
         Parameters
@@ -173,7 +178,7 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
             )
         return expected_threshold(self.density_, rows, scores)
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
         """How likely each row is.
 
         Parameters
@@ -188,7 +193,7 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         check_is_fitted(self)
         return comparable_scores(self.density_, check_rows(self, X, reset=False))
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """The score of each row less the threshold.
 
         Parameters
@@ -202,7 +207,7 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Whether each row is flagged.
 
         Parameters

@@ -1,6 +1,9 @@
 """Regression by the joint density of features and targets."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
@@ -61,11 +64,11 @@ class DensityRegressor(RegressorMixin, Wrapper):
 
     _parameter_constraints: dict = {"density": [HasMethods(["fit", "impute"]), None]}
 
-    def __init__(self, density=None):
+    def __init__(self, density=None) -> None:
         self.density = density
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the joint density.
 
         Parameters
@@ -94,7 +97,7 @@ class DensityRegressor(RegressorMixin, Wrapper):
         context.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Mean of the targets given the observed features.
 
         Parameters

@@ -1,7 +1,10 @@
 """Transformers of rows, applied to every step of sequences."""
 
+from typing import Any, Self
+
 import narwhals as nw
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods
@@ -19,7 +22,7 @@ def _transformer_has(name):
     return lambda self: hasattr(getattr(self, "transformer_", self.transformer), name)
 
 
-class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None):
+class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Applies a transformer of rows to every step of every sequence.
 
     Parameters
@@ -58,11 +61,11 @@ class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None)
     _wrapped = "transformer"
     _parameter_constraints: dict = {"transformer": [HasMethods(["fit", "transform"])]}
 
-    def __init__(self, transformer):
+    def __init__(self, transformer) -> None:
         self.transformer = transformer
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the transformer to the rows of all sequences.
 
         Parameters
@@ -92,7 +95,7 @@ class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None)
         context.call_on_fit_task_end(estimator=self)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Any:
         """Transform every sequence.
 
         Parameters
@@ -106,7 +109,7 @@ class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None)
         return self._by_step("transform", X)
 
     @available_if(_transformer_has("inverse_transform"))
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> Any:
         """Undo the transformation of every sequence.
 
         Parameters
@@ -120,7 +123,7 @@ class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None)
         return self._by_step("inverse_transform", X)
 
     @available_if(_transformer_has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features that come out.
 
         Parameters
@@ -134,7 +137,7 @@ class SequenceTransformer(TransformerMixin, Wrapper, auto_wrap_output_keys=None)
         check_is_fitted(self)
         return self.transformer_.get_feature_names_out(input_features)
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Choose the container of each transformed sequence.
 
         Parameters

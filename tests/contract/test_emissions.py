@@ -245,7 +245,8 @@ def test_complete_gives_the_conditional_mean(case, rng):
 def test_completing_at_random_draws_from_the_conditional(case, rng):
     emission, X, _, params = start(case, rng)
     rows = Rows(np.repeat(with_gaps(X[:1], rng, 0.6), 20_000, axis=0))
-    mean, draws = emission.complete(params, rows, 1), emission.complete(params, rows, 1, "draw", rng)
+    mean = emission.complete(params, rows, 1)
+    draws = emission.complete(params, rows, 1, "draw", rng)
     errors = 5 * draws.std(axis=0) / np.sqrt(len(draws)) + 1e-11
     assert np.all(np.abs(draws.mean(axis=0) - mean[0]) <= errors)
     both = np.concatenate([draws, emission.sample(params, np.ones(20_000, dtype=int), rng)])
