@@ -1,6 +1,5 @@
 """Twenty data sets, and the likelihoods that two libraries reach on them."""
 
-import warnings
 from functools import partial
 
 import numpy as np
@@ -8,6 +7,8 @@ import sklearn.mixture
 from sklearn import datasets
 
 import skgen
+
+from ._runner import quiet
 
 NOTE = """\
 Mean log-likelihood per row of fits with all defaults, full covariances; the least and the mean gap
@@ -23,12 +24,10 @@ def compare(name, X, K, seeds):
     """One row of the table."""
     pairs, floor = [], 0
     for seed in range(seeds):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of fits that did not converge
-            theirs = sklearn.mixture.GaussianMixture(K, random_state=seed).fit(X)
-            low = np.linalg.eigvalsh(theirs.covariances_).min() < 2 * REG_COVAR
-            same = {"reg_covar": REG_COVAR} if low else {}
-            ours = skgen.GaussianMixture(K, random_state=seed, **same).fit(X)
+        theirs = quiet(sklearn.mixture.GaussianMixture(K, random_state=seed).fit, X)
+        low = np.linalg.eigvalsh(theirs.covariances_).min() < 2 * REG_COVAR
+        same = {"reg_covar": REG_COVAR} if low else {}
+        ours = quiet(skgen.GaussianMixture(K, random_state=seed, **same).fit, X)
         floor += low
         pairs.append((ours.score(X), theirs.score(X)))
     ours, theirs = np.array(pairs).T

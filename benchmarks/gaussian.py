@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import time
-import warnings
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,12 +15,11 @@ import skgen
 from . import _numpy_em, _panel
 from ._memory import peak_memory
 from ._report import Table
-from ._runner import Case
+from ._runner import Case, quiet
+from ._solution import PATIENCE, WITHIN, race
 
 # Operations of an exp: a polynomial of degree 11, multiplications and additions.
 EXP_FLOPS = 22
-WITHIN = 1e-6  # nats a row from the optimum
-PATIENCE = 500  # iterations that scikit-learn has for that; its default is 100
 
 
 class Shape(NamedTuple):
@@ -303,29 +300,7 @@ def their_fit(fit):
     return quiet(fit.theirs.fit, fit.X)
 
 
-def quiet(call, *arguments):
-    """A call without warnings: fits are stopped on purpose."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return call(*arguments)
-
-
 # ---- time to a solution ----------------------------------------------------------------------
-
-
-class Reached(Exception):
-    """The goal is reached."""
-
-
-class Watched(sklearn.mixture.GaussianMixture):
-    """scikit-learn's mixture, stopped at the first iteration whose likelihood reaches a goal."""
-
-    goal = np.inf
-
-    def _compute_lower_bound(self, log_resp, log_prob_norm):
-        if log_prob_norm >= self.goal:
-            raise Reached
-        return super()._compute_lower_bound(log_resp, log_prob_norm)
 
 
 def solution(run):
@@ -346,51 +321,6 @@ def solution(run):
     )
     columns = ["seed of the data", "skgen s", "shortfall", "scikit-learn s", "shortfall"]
     return Table(title, note, [*columns, "times faster", "target"], rows) if rows else None
-
-
-def race(X, K):
-    """Seconds and shortfalls of both, and how many times faster ours is."""
-    seconds, score = time_of_ours(X, K)
-    *long, theirs = long_runs(X, K)
-    best = max(score, theirs, *long)
-    ours = seconds if score >= best - WITHIN else None
-    # Plain EM of ours takes scikit-learn's path: where it is too long there is no waiting.
-    peer = time_of_theirs(X, K, best - WITHIN) if theirs >= best - WITHIN else None
-    ratio = peer / ours if ours and peer else None
-    return [ours, f"{best - score:.1e}", peer, f"{best - theirs:.1e}", ratio, 50]
-
-
-def long_runs(X, K):
-    """Log-likelihoods per row: long runs from our start and scikit-learn's; plain EM from that."""
-    theirs = quiet(sklearn.mixture.GaussianMixture(K, max_iter=0, random_state=0).fit, X)
-    start = {
-        "weights_init": theirs.weights_,
-        "means_init": theirs.means_,
-        "precisions_init": theirs.precisions_,
-    }
-    long = {"tol": 1e-10, "max_iter": 2000, "random_state": 0}
-    plain = {"tol": 0.0, "max_iter": PATIENCE, "acceleration": False}
-    runs = (long, {**long, **start}, {**plain, **start})
-    return [quiet(skgen.GaussianMixture(K, **how).fit, X).score(X) for how in runs]
-
-
-def time_of_ours(X, K):
-    """Seconds of a fit, and what it reached."""
-    start = time.perf_counter()
-    fit = quiet(skgen.GaussianMixture(K, tol=1e-7, max_iter=5000, random_state=0).fit, X)
-    return time.perf_counter() - start, fit.score(X)
-
-
-def time_of_theirs(X, K, goal):
-    """Seconds until the goal is reached."""
-    model = Watched(K, tol=0.0, max_iter=100_000, random_state=0)
-    model.goal = goal
-    start = time.perf_counter()
-    try:
-        model.fit(X)
-    except Reached:
-        return time.perf_counter() - start
-    raise AssertionError("the fit ended before the goal was reached")
 
 
 # ---- quality ---------------------------------------------------------------------------------

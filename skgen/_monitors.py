@@ -40,6 +40,7 @@ class FitMonitor:
         self.given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         n_tasks = estimator.max_iter if n_starts == 1 else n_starts
         self.fit = self.start = estimator._init_callback_context(max_subtasks=n_tasks)
+        # scikit-learn has no public word for this; a task costs more than EM of a few rows.
         self.heard = bool(getattr(estimator, "_skl_callbacks", ()))
         self.line = ProgressLine(estimator, n_starts) if getattr(estimator, "verbose", 0) else None
         self.fit.call_on_fit_task_begin(**self.given)
@@ -352,10 +353,9 @@ class Checkpoint:
         if fitted_estimator is None:
             return
         best = self._fits[id(estimator)]
-        final = context is best.fit
-        if final or fitted_estimator.lower_bound_ > best.value:
+        if context is best.fit or fitted_estimator.lower_bound_ > best.value:
             best.value, best.unwritten = fitted_estimator.lower_bound_, fitted_estimator
-        if final or (context.max_subtasks == 0 and (context.task_id + 1) % self.every == 0):
+        if context.max_subtasks == 0 and (context.task_id + 1) % self.every == 0:
             self._write(best)
 
     def _write(self, best):

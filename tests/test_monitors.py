@@ -331,6 +331,7 @@ class SecondStart(Notes):
     """Ctrl-C in the first iteration of the second start."""
 
     def _note(self, hook, context):
+        super()._note(hook, context)
         if hook == "end" and path(context)[-2:] == [("start", 1), ("iteration", 0)]:
             raise KeyboardInterrupt
 
@@ -345,12 +346,14 @@ class SecondStart(Notes):
     ids=["at the end of the first", "before the second", "in the second"],
 )
 def test_ctrl_c_keeps_the_best_of_the_starts(interrupt, X):
-    model = GaussianMixture(2, n_init=2, random_state=0)
+    model = GaussianMixture(2, n_init=3, random_state=0)
     expected = clone(model).set_params(n_init=1).fit(X)
     with pytest.raises(KeyboardInterrupt):
         model.set_callbacks(interrupt).fit(X)
     assert model.lower_bound_ >= expected.lower_bound_
     assert model.score(X) == pytest.approx(model.lower_bound_, rel=1e-12)
+    tasks = {("end", "start 1"), ("begin", "start 2"), ("end", "fit 0")}
+    assert not tasks & set(interrupt.told)
 
 
 # ---- progress -------------------------------------------------------------------------------
@@ -608,6 +611,13 @@ def test_checkpoints_come_at_intervals_and_at_the_end(X, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_fit_that_comes_to_its_end_is_written_as_such(X, tmp_path):
+    model = GaussianMixture(2, random_state=0).set_callbacks(Checkpoint(tmp_path / "model")).fit(X)
+    loaded = Checkpoint.load(tmp_path / "model")
+    assert loaded.converged_
+    assert loaded.lower_bounds_ == model.lower_bounds_
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_a_fit_that_breaks_off_leaves_its_last_model(error, X, tmp_path, monkeypatch):
     seen = written(tmp_path, monkeypatch)
@@ -631,12 +641,14 @@ def test_the_best_start_is_kept(tmp_path, rng):
 
 
 def test_a_loaded_model_goes_on(X, tmp_path):
-    stop = Notes(("end", "iteration 4"), True)
-    model = GaussianMixture(2, **PLAIN).set_callbacks(Checkpoint(tmp_path / "model"), stop).fit(X)
+    stop, witness = Notes(("end", "iteration 4"), True), Witness()
+    model = GaussianMixture(2, **PLAIN)
+    model.set_callbacks(Checkpoint(tmp_path / "model", every=2), stop, witness).fit(X)
     loaded = Checkpoint.load(tmp_path / "model").set_params(warm_start=True, max_iter=1)
     loaded.fit(X)
     assert loaded.lower_bound_ > model.lower_bound_
     assert not hasattr(loaded, "_skl_callbacks")
+    assert all(hasattr(fitted, "_skl_callbacks") for fitted in witness.models("end"))
 
 
 def test_a_write_that_fails_leaves_the_old_file(X, tmp_path, monkeypatch):
