@@ -29,6 +29,17 @@ class Patterns(NamedTuple):
     masks: np.ndarray  # (n_patterns, d) bool, True where observed
 
 
+NATIVE_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+def is_plain(values):
+    """Whether values are a C-contiguous array of float64 or float32; a small fraction of a us."""
+    if type(values) is not np.ndarray or values.dtype not in NATIVE_FLOATS:
+        return False
+    flags = values.flags
+    return flags.c_contiguous and flags.aligned
+
+
 class Rows:
     """A matrix of observations in which NaN marks a missing entry.
 
@@ -48,9 +59,11 @@ class Rows:
     """
 
     def __init__(self, values, weights=None, *, has_missing=None):
-        values = np.asarray(values)
-        dtype = values.dtype if values.dtype in (np.float64, np.float32) else np.float64
-        self.values = np.ascontiguousarray(values, dtype)
+        if not is_plain(values):
+            values = np.asarray(values)
+            dtype = values.dtype if values.dtype in (np.float64, np.float32) else np.float64
+            values = np.ascontiguousarray(values, dtype)
+        self.values = values
         self.weights = weights if weights is None else np.asarray(weights, dtype=np.float64)
         if has_missing is not None:
             self.has_missing = has_missing

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from ._kernels import _rows
-from ._sequences import Rows, Sequences, is_list, to_sequences
+from ._sequences import Rows, Sequences, is_list, is_plain, to_sequences
 
 FLOATS = [np.float64, np.float32]
 # Infinite entries are found, and told from missing ones, by a scan of our own.
@@ -201,11 +201,8 @@ def column_label(estimator, j):
 def _is_ready(estimator, X):
     """Whether X can be used as it is, which costs a microsecond to see."""
     return (
-        type(X) is np.ndarray
+        is_plain(X)
         and X.ndim == 2
-        and X.dtype in FLOATS
-        and X.flags.c_contiguous
-        and X.flags.aligned
         and len(X) > 0
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")

@@ -298,6 +298,8 @@ def maximize(
 ):
     """Means and covariances from moments: maximum likelihood or posterior mode. O(K d^3).
 
+    A component without weight keeps its mean; its covariance is for the caller to choose.
+
     With n_k = weight, b = prior_mean - origin_k and the prior's c = prior_precision,
     mean_k = origin_k + (first_k + c b) / (n_k + c) = origin_k + e, and covariance_k =
     (second_k + prior_scatter + c b b' - (n_k + c) e e') / (n_k + prior_weight) + ridge I.
@@ -317,6 +319,8 @@ def maximize(
     covariances : ndarray like `second`
     low : list of int
         Dense components with covariance - diag(floor) not positive definite.
+    empty : list of int
+        Components whose weight is next to nothing.
     """
     cdef Py_ssize_t K = first.shape[0], d = first.shape[1], k
     cdef bint diagonal = second.ndim == 2
@@ -335,8 +339,10 @@ def maximize(
     cdef double *mean = <double *>cnp.PyArray_DATA(means)
     cdef double *cov = <double *>cnp.PyArray_DATA(covariances)
     cdef double *work = <double *>cnp.PyArray_DATA(scratch)
-    cdef list low = []
+    cdef list low = [], empty = []
     for k in range(K):
+        if n[k] < EMPTY:
+            empty.append(k)
         if diagonal:
             _maximize_diagonal(
                 d, n[k], by_column + k * d if by_column else NULL, s1 + k * d, s2 + k * d,
@@ -348,9 +354,10 @@ def maximize(
             prior_weight, ridge, work, mean + k * d, cov + k * d * d)
         if least and not _above(d, cov + k * d * d, least, work + 2 * d):
             low.append(k)
-    return means, covariances, low
+    return means, covariances, low, empty
 
 
+cdef double EMPTY = 1e-10
 # Keeps a component without any weight at its mean, with no variance but its prior's.
 cdef double NO_WEIGHT = 1e-14
 

@@ -2,14 +2,17 @@
 
 import numpy as np
 
+cimport numpy as cnp
 from cython cimport floating
 from libc.stdint cimport uint64_t
+
+cnp.import_array()
 
 cdef Py_ssize_t BLOCK = 1024  # entries looked at together, a quarter of the L1 cache
 cdef uint64_t MIX = 0x9E3779B97F4A7C15  # odd, close to 2^64 / golden ratio: spreads the keys
 
 
-def scan(const floating[:, ::1] X):
+def scan(cnp.ndarray X not None):
     """Count the missing entries of X and find its first infinite one.
 
     The entries are taken a block at a time with a loop that the compiler vectorises; a block is
@@ -22,18 +25,33 @@ def scan(const floating[:, ::1] X):
     row, column : int
         Where the first infinite entry is; -1, -1 if all are finite or NaN.
     """
-    cdef Py_ssize_t size = X.shape[0] * X.shape[1], start = 0, found = -1, n_missing = 0
-    if size == 0:
-        return 0, -1, -1
-    cdef const floating* x = &X[0, 0]
-    with nogil:
-        while start < size and found < 0:
-            found = scan_block(x + start, min(BLOCK, size - start), &n_missing)
-            start += BLOCK
+    cdef Py_ssize_t size = cnp.PyArray_SIZE(X), found, n_missing = 0
+    cdef void* x = cnp.PyArray_DATA(X)
+    if X.ndim != 2 or not cnp.PyArray_IS_C_CONTIGUOUS(X):
+        raise ValueError("expected a C-contiguous matrix")
+    # By hand: choosing a fused type takes longer than a small matrix.
+    if cnp.PyArray_TYPE(X) == cnp.NPY_FLOAT64:
+        with nogil:
+            found = first_infinite(<const double*>x, size, &n_missing)
+    elif cnp.PyArray_TYPE(X) == cnp.NPY_FLOAT32:
+        with nogil:
+            found = first_infinite(<const float*>x, size, &n_missing)
+    else:
+        raise ValueError("expected float64 or float32")
     if found < 0:
         return n_missing, -1, -1
-    found += start - BLOCK
     return n_missing, found // X.shape[1], found % X.shape[1]
+
+
+cdef Py_ssize_t first_infinite(
+    const floating* x, Py_ssize_t size, Py_ssize_t* n_missing
+) noexcept nogil:
+    """Position of the first infinite entry, or -1; adds the NaN entries before it to n_missing."""
+    cdef Py_ssize_t start = 0, found = -1
+    while start < size and found < 0:
+        found = scan_block(x + start, min(BLOCK, size - start), n_missing)
+        start += BLOCK
+    return found if found < 0 else found + start - BLOCK
 
 
 cdef inline Py_ssize_t scan_block(

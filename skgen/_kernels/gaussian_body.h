@@ -6,11 +6,9 @@
 #define SKD_(name) SK_CAT4(name, SK_ISA, f64)
 
 /* Vectors in a block (64 rows of float64 with AVX-512) and in the tile of a matrix product. */
-enum { SK_(block_vectors) = SK_VBYTES == 64 ? 8 : 16, SK_(tile_vectors) = SK_LEVEL == SK_AVX512 ? 4 : 2 };
+enum { SK_(block_vectors) = SK_VBYTES == 64 ? 8 : 16, SK_(tile_vectors) = SK_LEVEL == SK_AVX512 || !SK_VBYTES ? 4 : 2 };
 #define NB SK_(block_vectors)
 #define BLOCK (NB * W)
-/* Moments about the shift lose the digits of mean^2 / variance; up to this ratio they may. */
-#define FAR ((R)(SK_IS_DOUBLE ? 1e6 : 16))
 #define FLOOR ((R)(SK_IS_DOUBLE ? -1e300 : -1e30)) /* stands for a density of zero */
 
 #if SK_IS_DOUBLE
@@ -27,12 +25,11 @@ typedef struct {
     R *log_const;          /* (K,) */
     R *log_scale;          /* (K, m) log(1 / sd) - log(2 pi) / 2, for the masked diagonal */
     R *shift, *unit;       /* (m,) */
-    int about_shift;       /* diagonal: moments about the shift keep enough digits */
 } SK_(gm_params);
 
 /* Scratch memory of one thread. */
 typedef struct {
-    V *x, *mask, *z, *wz;  /* (padded, NB) each; z: squares of x where moments are about the shift */
+    V *x, *mask, *z, *wz;  /* (padded, NB) each */
     V *joint;              /* (K, NB) */
     V *acc;                /* (K, acc_size) */
     V weight[SK_(block_vectors)];
@@ -47,7 +44,7 @@ static ptrdiff_t SK_(gm_factor_size)(ptrdiff_t m) {
     return 8 * tiles * (tiles + 1);
 }
 static ptrdiff_t SK_(gm_acc_size)(const sk_gm_job *job) {
-    if (job->diagonal) return (job->masked ? 3 : 2) * sk_round_up(job->d, 2) + 1;
+    if (job->diagonal) return (job->masked ? 3 : 2) * job->d + 1;
     ptrdiff_t tiles = (job->d + 3) / 4;
     return 8 * tiles * (tiles + 1) + 4 * tiles + 1;
 }
@@ -110,7 +107,6 @@ static void SK_(gm_dense_params)(const sk_gm_job *job, const SKD_(gm_factors) *f
 static ptrdiff_t SK_(gm_diagonal_params)(const sk_gm_job *job, SK_(gm_params) *p) {
     ptrdiff_t d = job->d;
     p->m = p->padded = p->factor_size = d;
-    p->about_shift = !job->masked;
     for (ptrdiff_t j = 0; j < d; j++) {
         p->shift[j] = (R)job->shift[j];
         p->unit[j] = (R)job->unit[j];
@@ -126,8 +122,6 @@ static ptrdiff_t SK_(gm_diagonal_params)(const sk_gm_job *job, SK_(gm_params) *p
             p->offset[k * d + j] = (R)(scale * job->means[k * d + j]);
             p->log_scale[k * d + j] = (R)log_scale;
             log_const += job->masked ? 0.0 : log_scale;
-            double distance = scale * job->means[k * d + j];
-            if (!(distance * distance < FAR)) p->about_shift = 0;
         }
         p->log_const[k] = (R)log_const;
     }
@@ -161,6 +155,19 @@ static void SK_(sk_gm_prepare)(sk_gm_job *job) {
 
 /* ---- a block of rows ---------------------------------------------------------------------- */
 
+/* Complete rows of m <= 4 columns; m is a constant to the compiler. */
+SK_INLINE void SK_(gm_load_small)(const int m, const R *SK_RESTRICT X, const SK_(gm_params) *p, ptrdiff_t rows,
+                                  R *SK_RESTRICT x) {
+    R shift[4], unit[4];
+    for (int j = 0; j < m; j++) {
+        shift[j] = p->shift[j];
+        unit[j] = p->unit[j];
+    }
+    for (ptrdiff_t i = 0; i < rows; i++, X += m) {
+        SK_UNROLL
+        for (int j = 0; j < m; j++) x[j * BLOCK + i] = (X[j] - shift[j]) * unit[j];
+    }
+}
 /* Rows first .. first + rows - 1 of X into s->x, feature-major, shifted and scaled; padding is 0. */
 static void SK_(gm_load)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns,
                          ptrdiff_t first, ptrdiff_t rows, SK_(gm_scratch) *s) {
@@ -179,11 +186,16 @@ static void SK_(gm_load)(const sk_gm_job *job, const SK_(gm_params) *p, const pt
     else if (columns)
         for (ptrdiff_t i = 0; i < rows; i++, X += d)
             for (ptrdiff_t j = 0; j < m; j++) x[j * BLOCK + i] = (X[columns[j]] - shift[j]) * unit[j];
+    else if (m == 1) SK_(gm_load_small)(1, X, p, rows, x);
+    else if (m == 2) SK_(gm_load_small)(2, X, p, rows, x);
+    else if (m == 3) SK_(gm_load_small)(3, X, p, rows, x);
+    else if (m == 4) SK_(gm_load_small)(4, X, p, rows, x);
     else
         for (ptrdiff_t i = 0; i < rows; i++, X += d)
             for (ptrdiff_t j = 0; j < m; j++) x[j * BLOCK + i] = (X[j] - shift[j]) * unit[j];
-    for (ptrdiff_t i = 0; i < BLOCK; i++)
-        weight[i] = i >= rows ? 0 : job->weights ? (R)job->weights[sk_at(job, first + i)] : 1;
+    for (ptrdiff_t i = 0; i < BLOCK; i++) weight[i] = i < rows;
+    if (job->weights)
+        for (ptrdiff_t i = 0; i < rows; i++) weight[i] = (R)job->weights[sk_at(job, first + i)];
 }
 
 /* log_const - |factor x - offset|^2 / 2 for m <= 4 columns; m is a constant to the compiler. */
@@ -222,7 +234,7 @@ static void SK_(gm_density_tiled)(const V *SK_RESTRICT x, const R *SK_RESTRICT f
                 y2[s] = -SK_(v_set)(offset[i + 2]);
                 y3[s] = -SK_(v_set)(offset[i + 3]);
             }
-            for (ptrdiff_t j = 0; j < i + 4; j++, f += 4, xj += NB) {
+            for (ptrdiff_t j = 0; j < i; j++, f += 4, xj += NB) {
                 V f0 = SK_(v_set)(f[0]), f1 = SK_(v_set)(f[1]), f2 = SK_(v_set)(f[2]), f3 = SK_(v_set)(f[3]);
                 SK_UNROLL
                 for (int s = 0; s < SK_(tile_vectors); s++) {
@@ -230,6 +242,17 @@ static void SK_(gm_density_tiled)(const V *SK_RESTRICT x, const R *SK_RESTRICT f
                     y1[s] = SK_(v_fma)(f1, xj[s], y1[s]);
                     y2[s] = SK_(v_fma)(f2, xj[s], y2[s]);
                     y3[s] = SK_(v_fma)(f3, xj[s], y3[s]);
+                }
+            }
+            SK_UNROLL
+            for (int t = 0; t < 4; t++, f += 4, xj += NB) { /* the triangle at the end of the rows */
+                SK_UNROLL
+                for (int s = 0; s < SK_(tile_vectors); s++) {
+                    V u = xj[s];
+                    if (t == 0) y0[s] = SK_(v_fma)(SK_(v_set)(f[0]), u, y0[s]);
+                    if (t <= 1) y1[s] = SK_(v_fma)(SK_(v_set)(f[1]), u, y1[s]);
+                    if (t <= 2) y2[s] = SK_(v_fma)(SK_(v_set)(f[2]), u, y2[s]);
+                    y3[s] = SK_(v_fma)(SK_(v_set)(f[3]), u, y3[s]);
                 }
             }
             SK_UNROLL
@@ -311,7 +334,7 @@ static void SK_(gm_write_joint)(const sk_gm_job *job, const V *joint, ptrdiff_t 
 /* log_joint -> responsibilities times weights, in place. Returns the weighted log-likelihood. */
 static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_t first, ptrdiff_t rows, int nv) {
     V top[SK_(block_vectors)], sum[SK_(block_vectors)];
-    double total[4] = {0, 0, 0, 0};
+    double t0 = 0, t1 = 0, t2 = 0, t3 = 0; /* four sums, to be added at the same time */
     for (int b = 0; b < nv; b++) { top[b] = s->joint[b]; sum[b] = SK_(v_set)(0); }
     for (ptrdiff_t k = 1; k < job->K; k++)
         for (int b = 0; b < nv; b++) top[b] = SK_(v_max)(top[b], s->joint[k * NB + b]);
@@ -326,14 +349,19 @@ static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_
         sum[b] = s->weight[b] / sum[b];
     }
     const R *value = (const R *)top, *weight = (const R *)s->weight;
-    for (ptrdiff_t i = 0; i < rows; i++) total[i & 3] += (double)weight[i] * (double)value[i];
+    for (ptrdiff_t i = 0; i < nv * W; i += 4) { /* padding has weight zero */
+        t0 += (double)weight[i] * (double)value[i];
+        t1 += (double)weight[i + 1] * (double)value[i + 1];
+        t2 += (double)weight[i + 2] * (double)value[i + 2];
+        t3 += (double)weight[i + 3] * (double)value[i + 3];
+    }
     if (job->log_prob)
         for (ptrdiff_t i = 0; i < rows; i++)
             job->log_prob[sk_at(job, first + i)] = value[i] <= FLOOR / 2 ? -INFINITY : (double)value[i];
     if (job->resp || job->slots)
         for (ptrdiff_t k = 0; k < job->K; k++)
             for (int b = 0; b < nv; b++) s->joint[k * NB + b] *= sum[b];
-    return (total[0] + total[1]) + (total[2] + total[3]);
+    return (t0 + t1) + (t2 + t3);
 }
 
 static void SK_(gm_write_resp)(const sk_gm_job *job, const V *resp, ptrdiff_t first, ptrdiff_t rows) {
@@ -377,23 +405,28 @@ SK_INLINE void SK_(gm_moments_small)(const int m, const V *SK_RESTRICT x, const 
     acc[m * (m + 1) / 2 + m] = weight;
 }
 
-/* acc[4 x TILE] += wz (4 features) times z (TILE features), summed over the vectors of the block. */
-SK_INLINE void SK_(gm_outer_tile)(const V *SK_RESTRICT wz, const V *SK_RESTRICT z, V *SK_RESTRICT acc, int nv) {
-    V a[4 * SK_(tile_vectors)];
+/* acc[4 x TILE] += wz (4 features) times z (TILE features), summed over the vectors of the block.
+ * Entry (i, j) of the tile is wanted where i >= j + above: all of them left of the diagonal. */
+SK_INLINE void SK_(gm_outer_tile)(const V *SK_RESTRICT wz, const V *SK_RESTRICT z, V *SK_RESTRICT acc, int nv,
+                                  const int above) {
+    enum { T = SK_(tile_vectors) };
+    V a[4 * T];
     SK_UNROLL
-    for (int e = 0; e < 4 * SK_(tile_vectors); e++) a[e] = acc[e];
+    for (int e = 0; e < 4 * T; e++)
+        if (e / T >= e % T + above) a[e] = acc[e];
     for (int b = 0; b < nv; b++) {
-        V w[4], u[SK_(tile_vectors)];
+        V w[4], u[T];
         SK_UNROLL
         for (int e = 0; e < 4; e++) w[e] = wz[e * NB + b];
         SK_UNROLL
-        for (int e = 0; e < SK_(tile_vectors); e++) u[e] = z[e * NB + b];
+        for (int e = 0; e < T; e++) u[e] = z[e * NB + b];
         SK_UNROLL
-        for (int e = 0; e < 4 * SK_(tile_vectors); e++)
-            a[e] = SK_(v_fma)(w[e / SK_(tile_vectors)], u[e % SK_(tile_vectors)], a[e]);
+        for (int e = 0; e < 4 * T; e++)
+            if (e / T >= e % T + above) a[e] = SK_(v_fma)(w[e / T], u[e % T], a[e]);
     }
     SK_UNROLL
-    for (int e = 0; e < 4 * SK_(tile_vectors); e++) acc[e] = a[e];
+    for (int e = 0; e < 4 * T; e++)
+        if (e / T >= e % T + above) acc[e] = a[e];
 }
 
 static void SK_(gm_moments_tiled)(SK_(gm_scratch) *s, const V *SK_RESTRICT resp, const R *mean, ptrdiff_t padded,
@@ -413,7 +446,34 @@ static void SK_(gm_moments_tiled)(SK_(gm_scratch) *s, const V *SK_RESTRICT resp,
     first[padded] += weight;
     for (ptrdiff_t i0 = 0; i0 < padded; i0 += 4)
         for (ptrdiff_t j0 = 0; j0 < i0 + 4; j0 += SK_(tile_vectors), acc += 4 * SK_(tile_vectors))
-            SK_(gm_outer_tile)(s->wz + i0 * NB, s->z + j0 * NB, acc, nv);
+            if (j0 < i0) SK_(gm_outer_tile)(s->wz + i0 * NB, s->z + j0 * NB, acc, nv, -4);
+            else if (j0 == i0) SK_(gm_outer_tile)(s->wz + i0 * NB, s->z + j0 * NB, acc, nv, 0);
+            else SK_(gm_outer_tile)(s->wz + i0 * NB, s->z + j0 * NB, acc, nv, 2); /* tiles of 4 x 2 */
+}
+
+/* Moments of four columns, held in registers; second moments stand m behind the first ones. */
+SK_INLINE void SK_(gm_moments_quad)(const V *SK_RESTRICT x, const V *SK_RESTRICT resp, const R *mean,
+                                    V *SK_RESTRICT acc, ptrdiff_t m, int nv) {
+    V first[4], second[4], mu[4];
+    SK_UNROLL
+    for (int e = 0; e < 4; e++) {
+        first[e] = acc[e];
+        second[e] = acc[m + e];
+        mu[e] = SK_(v_set)(mean[e]);
+    }
+    for (int b = 0; b < nv; b++) {
+        SK_UNROLL
+        for (int e = 0; e < 4; e++) {
+            V z = x[e * NB + b] - mu[e], w = resp[b] * z;
+            first[e] += w;
+            second[e] = SK_(v_fma)(w, z, second[e]);
+        }
+    }
+    SK_UNROLL
+    for (int e = 0; e < 4; e++) {
+        acc[e] = first[e];
+        acc[m + e] = second[e];
+    }
 }
 
 static void SK_(gm_moments_diagonal)(const SK_(gm_scratch) *s, const V *SK_RESTRICT resp, const R *mean, ptrdiff_t m,
@@ -421,7 +481,9 @@ static void SK_(gm_moments_diagonal)(const SK_(gm_scratch) *s, const V *SK_RESTR
     V weight = acc[0];
     for (int b = 0; b < nv; b++) weight += resp[b];
     acc[0] = weight;
-    for (ptrdiff_t j = 0; j < m; j++) {
+    ptrdiff_t quads = masked ? 0 : m / 4 * 4;
+    for (ptrdiff_t j = 0; j < quads; j += 4) SK_(gm_moments_quad)(s->x + j * NB, resp, mean + j, acc + 1 + j, m, nv);
+    for (ptrdiff_t j = quads; j < m; j++) {
         V mu = SK_(v_set)(mean[j]), first = acc[1 + j], second = acc[1 + m + j];
         if (masked) {
             V seen = acc[1 + 2 * m + j];
@@ -443,53 +505,8 @@ static void SK_(gm_moments_diagonal)(const SK_(gm_scratch) *s, const V *SK_RESTR
     }
 }
 
-/* Sums of resp x and resp x^2 for four components and two columns, held in registers. */
-SK_INLINE void SK_(gm_raw_tile)(const V *SK_RESTRICT resp, const V *SK_RESTRICT x, const V *SK_RESTRICT square,
-                                V *SK_RESTRICT first, V *SK_RESTRICT second, ptrdiff_t stride, int nv) {
-    V a[8], b[8];
-    SK_UNROLL
-    for (int e = 0; e < 8; e++) {
-        a[e] = first[(e / 2) * stride + e % 2];
-        b[e] = second[(e / 2) * stride + e % 2];
-    }
-    for (int v = 0; v < nv; v++) {
-        V x0 = x[v], x1 = x[NB + v], s0 = square[v], s1 = square[NB + v];
-        SK_UNROLL
-        for (int k = 0; k < 4; k++) {
-            V r = resp[k * NB + v];
-            a[2 * k] = SK_(v_fma)(r, x0, a[2 * k]);
-            a[2 * k + 1] = SK_(v_fma)(r, x1, a[2 * k + 1]);
-            b[2 * k] = SK_(v_fma)(r, s0, b[2 * k]);
-            b[2 * k + 1] = SK_(v_fma)(r, s1, b[2 * k + 1]);
-        }
-    }
-    SK_UNROLL
-    for (int e = 0; e < 8; e++) {
-        first[(e / 2) * stride + e % 2] = a[e];
-        second[(e / 2) * stride + e % 2] = b[e];
-    }
-}
-
-/* Moments of all components about the shift: a matrix product, resp times x and x^2. */
-static void SK_(gm_moments_raw)(SK_(gm_scratch) *s, ptrdiff_t K, ptrdiff_t m, ptrdiff_t acc_size, int nv) {
-    ptrdiff_t columns = sk_round_up(m, 2);
-    for (ptrdiff_t j = 0; j < m; j++)
-        for (int b = 0; b < nv; b++) s->z[j * NB + b] = s->x[j * NB + b] * s->x[j * NB + b];
-    for (ptrdiff_t k = 0; k < K; k++) {
-        V weight = s->acc[k * acc_size];
-        for (int b = 0; b < nv; b++) weight += s->joint[k * NB + b];
-        s->acc[k * acc_size] = weight;
-    }
-    for (ptrdiff_t k = 0; k < K; k += 4)
-        for (ptrdiff_t j = 0; j < columns; j += 2) {
-            V *first = s->acc + k * acc_size + 1 + j;
-            SK_(gm_raw_tile)(s->joint + k * NB, s->x + j * NB, s->z + j * NB, first, first + columns, acc_size, nv);
-        }
-}
-
 static void SK_(gm_moments)(const sk_gm_job *job, const SK_(gm_params) *p, SK_(gm_scratch) *s,
                             ptrdiff_t acc_size, int nv) {
-    if (job->diagonal && p->about_shift) { SK_(gm_moments_raw)(s, job->K, p->m, acc_size, nv); return; }
     for (ptrdiff_t k = 0; k < job->K; k++) {
         const V *resp = s->joint + k * NB;
         const R *mean = p->mean + k * p->padded;
@@ -509,30 +526,14 @@ static double SK_(gm_lane_sum)(V a) {
     return sum;
 }
 
-/* Moments of one component about the shift, summed over lanes and moved to its mean. */
-static void SK_(gm_reduce_raw)(const V *acc, ptrdiff_t m, const R *mean, double *out, ptrdiff_t Kp) {
-    const V *first = acc + 1, *second = first + sk_round_up(m, 2);
-    double weight = SK_(gm_lane_sum)(acc[0]);
-    out[0] += weight;
-    for (ptrdiff_t j = 0; j < m; j++) {
-        double x = SK_(gm_lane_sum)(first[j]), mu = (double)mean[j];
-        out[(1 + j) * Kp] += x - weight * mu;
-        out[(1 + m + j) * Kp] += SK_(gm_lane_sum)(second[j]) - mu * (2.0 * x - weight * mu);
-    }
-}
-
 /* Accumulators of all components summed over lanes and added to `out`, laid out as a slot. */
-static void SK_(gm_reduce)(const sk_gm_job *job, const SK_(gm_params) *p, const V *acc, ptrdiff_t acc_size,
+static void SK_(gm_reduce)(const sk_gm_job *job, ptrdiff_t m, ptrdiff_t padded, const V *acc, ptrdiff_t acc_size,
                            double *out) {
-    ptrdiff_t Kp = sk_round_up(job->K, SKD_(lanes)), m = p->m, padded = p->padded;
+    ptrdiff_t Kp = sk_round_up(job->K, SKD_(lanes));
     for (ptrdiff_t k = 0; k < job->K; k++, acc += acc_size) {
         double *o = out + k;
-        if (job->diagonal && p->about_shift) {
-            SK_(gm_reduce_raw)(acc, m, p->mean + k * m, o, Kp);
-            continue;
-        }
         if (job->diagonal) {
-            for (ptrdiff_t e = 0; e <= (job->masked ? 3 : 2) * m; e++) o[e * Kp] += SK_(gm_lane_sum)(acc[e]);
+            for (ptrdiff_t e = 0; e < acc_size; e++) o[e * Kp] += SK_(gm_lane_sum)(acc[e]);
             continue;
         }
         const V *a = acc;
@@ -553,19 +554,25 @@ static void SK_(gm_reduce)(const sk_gm_job *job, const SK_(gm_params) *p, const 
 
 /* ---- runs, chunks, threads ---------------------------------------------------------------- */
 
+/* The next block on its way while this one is worked on; three quarters of the time of loading a
+ * block were spent waiting for its first row. */
+static void SK_(gm_prefetch)(const R *X, ptrdiff_t size) {
+    for (ptrdiff_t e = 0; e < size; e += 64 / (ptrdiff_t)sizeof(R)) SK_PREFETCH(X + e);
+}
+
 /* Rows first .. last - 1, which observe the same columns; moments are added to `out`. */
 static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns,
                            ptrdiff_t first, ptrdiff_t last, SK_(gm_scratch) *s, double *out) {
-    ptrdiff_t acc_size = job->diagonal ? SK_(gm_acc_size)(job)
+    ptrdiff_t acc_size = job->diagonal ? (job->masked ? 3 : 2) * p->m + 1
                                        : (p->m <= 4 ? p->m * (p->m + 1) / 2 : 2 * p->padded * (p->padded / 4 + 1)) + p->padded + 1;
     double log_lik = 0;
     if (out) memset(s->acc, 0, sizeof(V) * job->K * acc_size);
-    if (job->diagonal) memset(s->joint + job->K * NB, 0, sizeof(V) * NB * (sk_round_up(job->K, 4) - job->K));
     if (p->padded > p->m) memset(s->x + p->m * NB, 0, sizeof(V) * NB * (p->padded - p->m));
     for (ptrdiff_t i = first; i < last; i += BLOCK) {
         ptrdiff_t rows = last - i < BLOCK ? last - i : BLOCK;
         int nv = (int)sk_round_up((rows + W - 1) / W, SK_(tile_vectors));
         SK_(gm_load)(job, p, columns, i, rows, s);
+        if (i + 2 * BLOCK <= last) SK_(gm_prefetch)((const R *)job->X + (i + BLOCK) * job->d, BLOCK * job->d);
         if (job->given) SK_(gm_read_given)(job, s->joint, i, rows);
         else {
             SK_(gm_densities)(job, p, s, nv);
@@ -575,7 +582,7 @@ static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const 
         }
         if (out) SK_(gm_moments)(job, p, s, acc_size, nv);
     }
-    if (out) SK_(gm_reduce)(job, p, s->acc, acc_size, out);
+    if (out) SK_(gm_reduce)(job, p->m, p->padded, s->acc, acc_size, out);
     return log_lik;
 }
 
@@ -627,20 +634,19 @@ static void SK_(gm_chunk)(sk_gm_job *job, ptrdiff_t chunk, SK_(gm_scratch) *s) {
 }
 
 static int SK_(gm_scratch_alloc)(SK_(gm_scratch) *s, const sk_gm_job *job, char **memory) {
-    ptrdiff_t block = sk_round_up(job->d, 4) * NB, K = sk_round_up(job->K, 4);
-    ptrdiff_t squares = job->diagonal ? !job->masked : job->d > 4, products = !job->diagonal && job->d > 4;
+    ptrdiff_t block = sk_round_up(job->d, 4) * NB, K = job->K, tiled = job->diagonal || job->d <= 4;
     ptrdiff_t Kp = sk_round_up(K, SKD_(lanes));
     size_t params = job->starts ? SK_(gm_params_layout)(&s->params, job, NULL) : 0;
     size_t observed = job->starts ? sizeof(double) * Kp * (1 + job->d + job->d * (job->d + 1) / 2) : 0;
-    size_t vectors = block + (job->masked ? block : 0) + (squares + products) * block + K * NB +
+    size_t vectors = block + (job->masked ? block : 0) + (tiled ? 0 : 2 * block) + K * NB +
                      (job->slots ? K * SK_(gm_acc_size)(job) : 0);
     char *p = *memory = sk_alloc(sizeof(V) * vectors + params + observed);
     if (!p || (job->starts && !SKD_(gm_factors_alloc)(&s->factors, job))) return 0;
     s->x = (V *)p;
     s->mask = s->x + block;
     s->z = job->masked ? s->mask + block : s->mask;
-    s->wz = s->z + squares * block;
-    s->joint = s->wz + products * block;
+    s->wz = s->z + (tiled ? 0 : block);
+    s->joint = s->wz + (tiled ? 0 : block);
     s->acc = s->joint + K * NB;
     p += sizeof(V) * vectors;
     if (job->starts) SK_(gm_params_layout)(&s->params, job, p);
@@ -674,7 +680,6 @@ static void SK_(sk_gm_run)(sk_gm_job *job, ptrdiff_t first, ptrdiff_t last, int 
 #undef NB
 #undef BLOCK
 #undef FLOOR
-#undef FAR
 #undef SKD_
 #undef VEC
 #undef IVEC

@@ -32,11 +32,13 @@
 #define SK_PRAGMA(text) _Pragma(#text)
 #define SK_UNROLL SK_PRAGMA(GCC unroll 16)
 #define SK_RESTRICT restrict
+#define SK_PREFETCH(address) __builtin_prefetch(address, 0, 2)
 #else
 #define SK_HAVE_VECTORS 0
 #define SK_INLINE static __inline
 #define SK_UNROLL
 #define SK_RESTRICT __restrict
+#define SK_PREFETCH(address)
 #endif
 
 enum { SK_BASELINE = 0, SK_AVX2 = 1, SK_AVX512 = 2 };

@@ -11,8 +11,10 @@ from .._kernels import _gaussian
 from .._validation import check_array_parameter
 from ._base import Emission, Expectation
 from ._covariance import (
+    all_above,
     column_moments,
     conditional_moments,
+    lower_triangle,
     lowest,
     overall_covariance,
     raised,
@@ -20,7 +22,6 @@ from ._covariance import (
 )
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
-NO_WEIGHT = 1e-10
 
 
 class GaussianParams(NamedTuple):
@@ -209,9 +210,9 @@ class Gaussian(Emission):
         s, bound = statistics, self._bound
         moments = (s.weight, s.first, s.second, s.origin)
         if self.covariance_type in ("tied", "spherical"):
-            means, covariances, low = _gaussian.maximize(*moments, seen=s.seen, **bound.mean_prior)
+            means, covariances, *_ = _gaussian.maximize(*moments, seen=s.seen, **bound.mean_prior)
             return GaussianParams(means, self._pool(covariances, s))
-        means, covariances, low = _gaussian.maximize(
+        means, covariances, low, empty = _gaussian.maximize(
             *moments,
             seen=s.seen,
             ridge=bound.ridge,
@@ -221,7 +222,7 @@ class Gaussian(Emission):
         )
         for k in low:
             covariances[k] = raised(covariances[k], bound.floor)
-        for k in np.flatnonzero(s.weight < NO_WEIGHT):  # no data say how wide it is
+        for k in empty:  # no data say how wide it is
             covariances[k] = np.diag(bound.scale**2) if self.dense else bound.scale**2
         return GaussianParams(means, covariances)
 
@@ -331,7 +332,7 @@ class Gaussian(Emission):
             return None
         diagonal = np.einsum("kii->ki", factors)
         diagonal[:] = np.log(diagonal)
-        lower = np.tril_indices(len(scale))
+        lower = lower_triangle(len(scale))
         return np.concatenate([means.ravel(), factors[:, lower[0], lower[1]].ravel()])
 
     def unpack(self, vector, like):
@@ -345,7 +346,7 @@ class Gaussian(Emission):
             unit = scale**2 if self.covariance_type == "diag" else (scale**2).mean()
             covariances = np.exp(rest.reshape(like.covariances.shape)) * unit
             return GaussianParams(means, self._kept(covariances))
-        lower = np.tril_indices(d)
+        lower = lower_triangle(d)
         factors = np.zeros((1 if self.covariance_type == "tied" else K, d, d))
         factors[:, lower[0], lower[1]] = rest.reshape(len(factors), -1)
         diagonal = np.einsum("kii->ki", factors)
@@ -365,6 +366,8 @@ class Gaussian(Emission):
             return np.maximum(covariances, floor)
         if self.covariance_type == "spherical":
             return np.maximum(covariances, floor.mean())
+        if all_above(covariances, floor):
+            return covariances
         if self.covariance_type == "tied":
             return raised(covariances, floor)
         return np.array([raised(c, floor) for c in covariances])

@@ -196,10 +196,10 @@ def test_maximize_is_the_textbook_m_step(rng):
     z = X - origin[:, None]
     first = np.einsum("nk,knj->kj", resp, z)
     second = np.einsum("nk,kni,knj->kij", resp, z, z)
-    means, covariances, low = _gaussian.maximize(
+    means, covariances, low, empty = _gaussian.maximize(
         resp.sum(axis=0), first, second, origin, ridge=0.25, floor=np.full(3, 1e-3)
     )
-    assert low == []
+    assert low == empty == []
     for k in range(2):
         assert_allclose(means[k], np.average(X, axis=0, weights=resp[:, k]), rtol=1e-12)
         want = np.cov(X.T, aweights=resp[:, k], bias=True) + 0.25 * np.eye(3)
@@ -211,3 +211,8 @@ def test_maximize_names_the_components_below_the_floor():
     weight, first, origin = np.ones(3), np.zeros((3, 2)), np.zeros((3, 2))
     low = _gaussian.maximize(weight, first, second, origin, floor=np.array([0.1, 0.1]))[2]
     assert low == [1, 2]
+
+
+def test_maximize_names_the_components_without_weight():
+    moments = np.array([2.0, 0.0]), np.zeros((2, 3)), np.stack([np.eye(3), np.zeros((3, 3))])
+    assert _gaussian.maximize(*moments, np.zeros((2, 3)))[3] == [1]
