@@ -654,25 +654,36 @@ static int SK_(gm_scratch_alloc)(SK_(gm_scratch) *s, const sk_gm_job *job, char 
     return 1;
 }
 
-static void SK_(sk_gm_run)(sk_gm_job *job, ptrdiff_t first, ptrdiff_t last, int threads) {
-    (void)threads;
+/* One thread's share: chunks as they become free, until none is left. */
+static void SK_(gm_work)(sk_gm_job *job, ptrdiff_t *next, ptrdiff_t last) {
+    SK_(gm_scratch) s;
+    char *memory = NULL;
+    memset(&s, 0, sizeof s);
+    if (!SK_(gm_scratch_alloc)(&s, job, &memory)) job->failed = -1;
+    while (!job->failed) {
+        ptrdiff_t chunk;
 #ifdef _OPENMP
-#pragma omp parallel num_threads(threads) if (threads > 1)
+#pragma omp atomic capture
 #endif
-    {
-        SK_(gm_scratch) s;
-        char *memory = NULL;
-        memset(&s, 0, sizeof s);
-        if (!SK_(gm_scratch_alloc)(&s, job, &memory)) job->failed = -1;
-#ifdef _OPENMP
-#pragma omp barrier
-#pragma omp for schedule(dynamic)
-#endif
-        for (ptrdiff_t c = first; c < last; c++)
-            if (!job->failed) SK_(gm_chunk)(job, c, &s);
-        SKD_(gm_factors_free)(&s.factors);
-        sk_free(memory);
+        chunk = (*next)++;
+        if (chunk >= last) break;
+        SK_(gm_chunk)(job, chunk, &s);
     }
+    SKD_(gm_factors_free)(&s.factors);
+    sk_free(memory);
+}
+
+static void SK_(sk_gm_run)(sk_gm_job *job, ptrdiff_t first, ptrdiff_t last, int threads) {
+    ptrdiff_t next = first;
+#ifdef _OPENMP
+    if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+        SK_(gm_work)(job, &next, last);
+        return;
+    }
+#endif
+    (void)threads;
+    SK_(gm_work)(job, &next, last);
 }
 #undef R
 #undef V

@@ -524,7 +524,7 @@ class Mixture(Density):
     def _params(self):
         """The fitted attributes as parameters."""
         kind = self._emission().params_type
-        own = kind(*(_array(getattr(self, f"{name}_")) for name in kind._fields))
+        own = kind(*[_array(getattr(self, f"{name}_")) for name in kind._fields])
         return MixtureParams(_array(self.weights_), own)
 
     def _store(self, params):
