@@ -19,6 +19,8 @@ from sklearn.exceptions import ConvergenceWarning
 # Steps that the acceleration remembers; their Gram matrix is singular up to this ridge.
 MEMORY = 6
 RIDGE = 1e-12
+# An extrapolation that leads further is none: parameters made of its squares would be infinite.
+FAR = 1e100
 # Convergence is judged by this share of the iterations, but by no fewer than so many.
 WINDOW = 1 / 3
 LEAST_WINDOW = 3
@@ -166,7 +168,9 @@ class Anderson:
             self.changes = [*self.changes[1 - MEMORY :], residual - self.last[1]]
         self.last = x, residual
         step = climb(np.array(self.moves), np.array(self.changes), residual) if self.moves else None
-        return None if step is None else self.unpack(x + step, ahead)
+        if step is None or not (np.abs(x + step) < FAR).all():
+            return None
+        return self.unpack(x + step, ahead)
 
 
 def climb(moves, changes, residual):

@@ -356,3 +356,13 @@ def test_no_warning_where_nothing_is_wrong(end):
         warnings.simplefilter("error")
         warn_unconverged(EMResult(None, [1.0, 2.0], end, 0.0), 2)
         warn_unconverged(EMResult(None, [], "max_iter", 0.0), 0)
+
+
+def test_an_extrapolation_out_of_reach_is_not_tried():
+    mixer = Anderson(lambda params: params, lambda vector, like: vector)
+    mixer.propose(np.array([0.0, 0.0]), np.array([1.0, 0.0]))
+    far = mixer.propose(np.array([0.0, 1e50]), np.array([1.001, 1e50]))
+    assert np.abs(far).max() > 1e52
+    mixer.forget()
+    mixer.propose(np.array([0.0, 0.0]), np.array([1.0, 0.0]))
+    assert mixer.propose(np.array([0.0, 1e120]), np.array([1.001, 1e120])) is None
