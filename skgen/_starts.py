@@ -72,6 +72,28 @@ def whitened(points, weights):
     return points @ (vectors[:, kept] / np.sqrt(values[kept])) if kept.any() else points
 
 
+def runs_from_starts(new_run, monitor):
+    """The runs of EM from one start after another, and whether Ctrl-C came.
+
+    Parameters
+    ----------
+    new_run : callable without arguments, giving an EMResult
+    monitor : FitMonitor
+    """
+    runs = []
+    try:
+        for _ in range(monitor.n_starts):
+            monitor.begin_start()
+            runs.append(new_run())
+            if monitor.end_start(runs[-1]):
+                break
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+        return runs, True
+    return runs, runs[-1].interrupted
+
+
 def race(problem, methods, n_components, rng):
     """The best of several short runs, as parameters.
 
@@ -82,6 +104,7 @@ def race(problem, methods, n_components, rng):
     methods : sequence of str
     """
     weights, runs = problem.rows.weights, []
+    weights = np.ones(len(problem.rows)) if weights is None else weights
     for method in methods:
         resp = responsibilities(method, problem.points, weights, n_components, rng)
         start = problem.start(resp)

@@ -55,7 +55,8 @@ def check_rows(estimator, X, *, reset, sample_weight=None, min_rows=1):
 def check_sequences(estimator, X, *, reset, sample_weight=None):
     """The sequences of X, in any form that :func:`~skgen.to_sequences` takes.
 
-    The parameters are those of :func:`check_rows`, with one weight per sequence.
+    The parameters are those of :func:`check_rows`, with one weight per sequence; one per row,
+    which keeps its place even with weight zero, where X is a single 2-D array.
 
     Returns
     -------
@@ -69,8 +70,9 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
     lengths = np.array([len(x) for x in arrays])
     values = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
     rows = Rows(values, has_missing=_check_finite(estimator, values, _offsets(lengths)) > 0)
-    weights = check_weights(sample_weight, len(arrays), unit="sequence")
-    if weights is not None:
+    if single:
+        rows.weights = check_weights(sample_weight, len(values))
+    elif (weights := check_weights(sample_weight, len(arrays), unit="sequence")) is not None:
         rows.weights = np.repeat(weights, lengths)
         if not weights.all():
             rows, lengths = rows.take(rows.weights > 0), lengths[weights > 0]

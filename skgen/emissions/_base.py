@@ -140,6 +140,25 @@ class Emission(BaseEstimator):
         """
         return self.marginal(params, free)
 
+    def source(self, params, rows):
+        """What the recursions along a sequence read, as keyword arguments of their kernels.
+
+        The table of log densities; one on the hot road may name what a kernel computes them from,
+        and then makes statistics of that kernel's moments by :meth:`from_moments`.
+        """
+        return {"log_lik": self.log_likelihood(params, rows)}
+
+    def from_moments(self, params, moments):
+        """Statistics from the moments that a kernel took in passing; see :meth:`source`."""
+        raise NotImplementedError
+
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k) of each feature by itself, of shape (n, d, K); NaN for NaN."""
+        raise NotImplementedError(
+            f"{type(self).__name__} emissions have no distribution function, which intervals and "
+            "pseudo-residuals need."
+        )
+
     def embed(self, rows):
         """Rows as points (n_rows, p) for k-means: without NaN, and of comparable columns."""
         return standardized(rows)

@@ -119,6 +119,23 @@ class Categorical(Emission):
         log_probs = np.where(known, _columns.log(params.probs), 0.0)  # unknown: as if missing
         return _counts.gather(rows.values, np.ascontiguousarray(np.moveaxis(log_probs, 0, -1)))
 
+    def source(self, params, rows):
+        """The codes of one column and their log probabilities; a table for several columns."""
+        if rows.n_features > 1:
+            return super().source(params, rows)
+        known, codes = _known(params), rows.codes
+        if self.unknown == "error":
+            self._refuse_unknown(rows, known)
+        else:
+            recognised = (rows.values[:, 0] == codes) & (codes < known.shape[1])
+            recognised[recognised] = known[0, codes[recognised]]
+            codes = np.where(recognised, codes, -1)
+        return {"symbols": (codes, np.where(known, _columns.log(params.probs), 0.0)[:, 0])}
+
+    def from_moments(self, params, moments):
+        """Statistics from counts (K, C)."""
+        return CategoricalStatistics(moments[:, None] * _known(params))
+
     def _exists(self, C):
         """Which of the codes 0, ..., C - 1 the columns of the fit have, of shape (d, C)."""
         return np.arange(C) < self._sizes[:, None]

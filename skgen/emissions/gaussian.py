@@ -5,6 +5,7 @@ from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._kernels import _gaussian
@@ -204,6 +205,23 @@ class Gaussian(Emission):
         if not self.dense and rows.has_missing and "log_prob" in outputs:
             outputs["log_prob"][rows.missing.all(axis=1)] = 0.0  # the sum of the weights, rounded
         return Expectation(log_lik, None if moments is None else moments.weight, moments)
+
+    def source(self, params, rows):
+        """Means and covariances, but a table where full covariances meet missing entries."""
+        if self.dense and rows.has_missing:
+            return super().source(params, rows)
+        return {"gaussian": (rows.values, params.means, self.expand(params))}
+
+    def from_moments(self, params, moments):
+        """Statistics from the moments of a kernel."""
+        return GaussianStatistics(params.means, *moments, *[None] * (4 - len(moments)))
+
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k) of each feature by itself, of shape (n, d, K)."""
+        variances = self.expand(params)
+        if self.dense:
+            variances = np.einsum("kii->ki", variances)
+        return ndtr((values[:, :, None] - params.means.T) / np.sqrt(variances.T))
 
     def maximize(self, statistics):
         """Maximum likelihood, or the mode of the posterior, above the floor."""
@@ -428,8 +446,4 @@ class Gaussian(Emission):
                 f"The covariance of component {failed} is not positive definite; use fewer "
                 "components, raise reg_covar, or scale the data."
             )
-        if moments is None:
-            return log_lik, None
-        if len(moments) == 3:
-            moments = (*moments, None)
-        return log_lik, GaussianStatistics(params.means, *moments)
+        return log_lik, None if moments is None else self.from_moments(params, moments)

@@ -4,7 +4,7 @@ from numbers import Real
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import pdtr, xlogy
 from sklearn.utils._param_validation import Interval
 
 from .._kernels import _counts
@@ -104,6 +104,10 @@ class Poisson(Emission):
         """The log prior without its constant."""
         log_prior = xlogy(self.shape - 1.0, params.rates) - self.rate * params.rates
         return float(log_prior.sum())
+
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k), of shape (n, d, K)."""
+        return pdtr(np.floor(values)[:, :, None], params.rates.T)
 
     def sample(self, params, components, rng):
         """One row of counts from each of ``components``."""

@@ -2,7 +2,6 @@
 
 from numbers import Integral
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin
@@ -99,11 +98,3 @@ def check_count(name, value):
     """Raise where a number of things to draw is not one."""
     if not (isinstance(value, Integral) and value >= 1):
         raise ValueError(f"{name}={value!r} must be a positive integer.")
-
-
-def object_array(pieces):
-    """An object array with one array or frame per element, for sets of sequences."""
-    out = np.empty(len(pieces), dtype=object)
-    for i, piece in enumerate(pieces):
-        out[i] = piece
-    return out

@@ -14,9 +14,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_y, check_is_fitted
 
 from .._density import RandomState, make_rng, sample_rows
-from .._sequences import is_list
+from .._sequences import is_list, object_array
 from .._validation import check_array_parameter, check_weights
-from ._base import Wrapper, check_count, object_array
+from ._base import Wrapper, check_count
 
 
 class GenerativeClassifier(ClassifierMixin, Wrapper):

@@ -12,9 +12,9 @@ from sklearn.utils._set_output import _safe_set_output
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from .._sequences import is_frame, is_list, to_sequences
+from .._sequences import is_frame, is_list, object_array, to_sequences
 from .._validation import check_weights
-from ._base import Wrapper, object_array
+from ._base import Wrapper
 
 
 def _transformer_has(name):
