@@ -98,3 +98,72 @@ def gaussian_pass(X, log_weights, means, covariances, weights):
         "log_lik": log_prob @ weights,
         "moments": (weight, first, second),
     }
+
+
+def chain_paths(log_lik, startprob, transmat):
+    """Every path of a hidden Markov chain, with log p(path, rows); (K^T, T) and (K^T,)."""
+    T, K = log_lik.shape
+    paths = np.array(list(itertools.product(range(K), repeat=T)))
+    with np.errstate(divide="ignore"):
+        log_start, log_transmat = np.log(startprob), np.log(transmat)
+    log_joint = log_start[paths[:, 0]] + log_lik[0, paths[:, 0]]
+    for t in range(1, T):
+        log_joint = log_joint + log_transmat[paths[:, t - 1], paths[:, t]] + log_lik[t, paths[:, t]]
+    return paths, log_joint
+
+
+def chain_posterior(log_lik, startprob, transmat):
+    """What one sequence says of its states, from the probabilities of all paths."""
+    T, K = log_lik.shape
+    prefixes = [chain_paths(log_lik[:t], startprob, transmat) for t in range(1, T + 1)]
+    log_probs = np.array([np.logaddexp.reduce(log_joint) for _, log_joint in prefixes])
+    filtered, resp, pairs = np.zeros((T, K)), np.zeros((T, K)), np.zeros((K, K))
+    for t, (paths, log_joint) in enumerate(prefixes):
+        np.add.at(filtered[t], paths[:, t], np.exp(log_joint - log_probs[t]))
+    paths, log_joint = prefixes[-1]
+    probs = np.exp(log_joint - log_probs[-1])
+    for t in range(T):
+        np.add.at(resp[t], paths[:, t], probs)
+    for t in range(1, T):
+        np.add.at(pairs, (paths[:, t - 1], paths[:, t]), probs)
+    step = np.diff(log_probs, prepend=0.0)
+    return {"log_prob": log_probs[-1], "step": step, "filtered": filtered, "resp": resp,
+            "pairs": pairs}  # fmt: skip
+
+
+def log_product(log_vector, log_matrix):
+    """log of vector times matrix, entry by entry."""
+    return np.logaddexp.reduce(log_vector[:, None] + log_matrix, axis=0)
+
+
+def chain_recursion(log_lik, startprob, transmat):
+    """The same by the textbook's recursions in logarithms, normalised step by step; O(T K^2)."""
+    T, K = log_lik.shape
+    step, alpha, beta = np.empty(T), np.empty((T, K)), np.zeros((T, K))
+    with np.errstate(divide="ignore"):
+        log_ahead, log_transmat = np.log(startprob), np.log(transmat)
+    for t in range(T):
+        log_joint = log_ahead + log_lik[t]
+        step[t] = np.logaddexp.reduce(log_joint)
+        alpha[t] = log_joint - step[t]
+        log_ahead = log_product(alpha[t], log_transmat)
+    for t in range(T - 2, -1, -1):
+        beta[t] = log_product(log_lik[t + 1] + beta[t + 1] - step[t + 1], log_transmat.T)
+    after = log_lik[1:] + beta[1:] - step[1:, None]
+    pairs = np.exp(alpha[:-1, :, None] + log_transmat + after[:, None, :]).sum(axis=0)
+    return {"log_prob": step.sum(), "step": step, "filtered": np.exp(alpha),
+            "resp": np.exp(alpha + beta), "pairs": pairs}  # fmt: skip
+
+
+def chain_best_path(log_lik, startprob, transmat):
+    """The path of largest probability and its log, by Viterbi's recursion."""
+    with np.errstate(divide="ignore"):
+        best, log_transmat, links = np.log(startprob) + log_lik[0], np.log(transmat), []
+    for row in log_lik[1:]:
+        into = best[:, None] + log_transmat
+        links.append(into.argmax(axis=0))
+        best = into.max(axis=0) + row
+    path = [best.argmax()]
+    for link in links[::-1]:
+        path.append(link[path[-1]])
+    return np.array(path[::-1]), best.max()

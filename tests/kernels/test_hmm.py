@@ -1,0 +1,337 @@
+"""The chain kernels against enumeration of all paths, and plain recursions in logarithms."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from reference import (
+    chain_best_path,
+    chain_paths,
+    chain_posterior,
+    chain_recursion,
+)
+from scipy import stats
+
+from skgen._kernels import _gaussian, _hmm
+from skgen._kernels._threads import limit_threads
+
+SHORT = [3, 1, 5, 2, 4, 1]
+KINDS = ["log_lik", "diagonal", "full", "symbols"]
+
+
+def offsets_of(lengths):
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
+
+
+def make_chain(rng, K, zeros=0.0):
+    """Start and transition probabilities, some of them exactly zero."""
+    startprob, transmat = rng.dirichlet(np.ones(K)), rng.dirichlet(np.ones(K), size=K)
+    startprob[1:][rng.random(K - 1) < zeros] = 0.0
+    transmat[(rng.random((K, K)) < zeros) & ~np.eye(K, dtype=bool)] = 0.0
+    return startprob / startprob.sum(), transmat / transmat.sum(axis=1, keepdims=True)
+
+
+def make_source(rng, kind, n, K, gaps=0.0, d=3, M=5):
+    """A source, and its log densities by definition."""
+    if kind == "log_lik":
+        log_lik = 3.0 * rng.normal(size=(n, K)) - 2.0
+        log_lik[rng.random((n, K)) < gaps / 2] = -np.inf
+        log_lik[rng.random(n) < gaps] = 0.0
+        return {kind: log_lik}, log_lik
+    if kind == "symbols":
+        codes, log_probs = rng.integers(M, size=n), np.log(rng.dirichlet(np.ones(M), size=K))
+        log_probs[0, 0] = -np.inf
+        codes[rng.random(n) < gaps] = -1
+        table = np.column_stack([log_probs, np.zeros(K)])  # a missing code takes the last column
+        return {kind: (codes, log_probs)}, table.T[codes]
+    values, means = 2.0 * rng.normal(size=(n, d)), rng.normal(size=(K, d))
+    if kind == "diagonal":
+        values[rng.random((n, d)) < gaps] = np.nan
+        covariances = rng.random((K, d)) + 0.3
+        of_cells = stats.norm(means[:, None], np.sqrt(covariances)[:, None]).logpdf(values)
+        return {"gaussian": (values, means, covariances)}, np.nansum(of_cells, axis=2).T.copy()
+    factors = rng.normal(size=(K, d, 2 * d)) / 2
+    covariances = factors @ factors.transpose(0, 2, 1)
+    states = map(stats.multivariate_normal, means, covariances)
+    log_lik = [np.atleast_1d(state.logpdf(values)) for state in states]
+    return {"gaussian": (values, means, covariances)}, np.array(log_lik).T.copy()
+
+
+def run(source, offsets, startprob, transmat, weights=None):
+    """All outputs of a forward-backward pass in one dict."""
+    n, K = offsets[-1], len(startprob)
+    out = {"log_prob": np.empty(len(offsets) - 1), "step_log_prob": np.empty(n),
+           "filtered": np.empty((n, K)), "resp": np.empty((n, K))}  # fmt: skip
+    total, starts, pairs, moments = _hmm.forward_backward(
+        source, offsets, startprob, transmat, weights=weights, statistics=True, **out
+    )
+    return {**out, "total": total, "starts": starts, "pairs": pairs, "moments": moments}
+
+
+def assert_same(got, define, log_lik, offsets, startprob, transmat, weights, atol=1e-12):
+    """The outputs are those of a definition, sequence by sequence."""
+    total, starts, pairs = 0.0, np.zeros_like(startprob), np.zeros_like(transmat)
+    for s, (a, b) in enumerate(pairwise(offsets)):
+        want = define(log_lik[a:b], startprob, transmat)
+        total += weights[s] * want["log_prob"]
+        assert_allclose(got["log_prob"][s], want["log_prob"], rtol=1e-12, atol=atol)
+        if want["log_prob"] == -np.inf:
+            assert np.isnan(got["resp"][a:b]).all()
+            continue
+        assert_allclose(got["step_log_prob"][a:b], want["step"], rtol=1e-12, atol=atol)
+        assert_allclose(got["filtered"][a:b], want["filtered"], rtol=0, atol=atol)
+        assert_allclose(got["resp"][a:b], want["resp"] * weights[s], rtol=0, atol=atol)
+        starts += weights[s] * want["resp"][0]
+        pairs += weights[s] * want["pairs"]
+    assert_allclose(got["total"], total, rtol=1e-12)
+    assert_allclose(got["starts"], starts, rtol=0, atol=atol * len(offsets))
+    assert_allclose(got["pairs"], pairs, rtol=1e-9, atol=atol)
+    assert (got["pairs"][transmat == 0] == 0).all()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # the definition of an impossible sequence
+@pytest.mark.parametrize("gaps", [0.0, 0.3])
+@pytest.mark.parametrize("zeros", [0.0, 0.3])
+@pytest.mark.parametrize("K", [1, 2, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_posteriors_are_sums_over_all_paths(rng, kind, K, zeros, gaps):
+    offsets, weights = offsets_of(SHORT), rng.random(len(SHORT)) + 0.5
+    startprob, transmat = make_chain(rng, K, zeros)
+    source, log_lik = make_source(rng, kind, offsets[-1], K, gaps)
+    got = run(source, offsets, startprob, transmat, weights)
+    assert_same(got, chain_posterior, log_lik, offsets, startprob, transmat, weights)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_best_path_is_the_largest_of_all(rng, kind, zeros):
+    offsets = offsets_of(SHORT)
+    startprob, transmat = make_chain(rng, 3, zeros)
+    source, log_lik = make_source(rng, kind, offsets[-1], 3, 0.2)
+    path, log_prob = np.empty(offsets[-1], dtype=np.intp), np.empty(len(SHORT))
+    _hmm.viterbi(source, offsets, startprob, transmat, path, log_prob)
+    for s, (a, b) in enumerate(pairwise(offsets)):
+        paths, log_joint = chain_paths(log_lik[a:b], startprob, transmat)
+        assert_allclose(log_prob[s], log_joint.max(), rtol=1e-12)
+        if log_joint.max() == -np.inf:
+            assert (path[a:b] == -1).all()
+        else:
+            mine = (paths == path[a:b]).all(axis=1)
+            assert_allclose(log_joint[mine], log_joint.max(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.4])
+@pytest.mark.parametrize("k", [1, 4, 1000])
+def test_the_k_best_paths_are_the_largest_of_all(rng, k, zeros):
+    startprob, transmat = make_chain(rng, 3, zeros)
+    log_lik = rng.normal(size=(5, 3))
+    paths, log_joint = chain_paths(log_lik, startprob, transmat)
+    got, log_probs = _hmm.best_paths(log_lik, startprob, transmat, k)
+    order = np.argsort(-log_joint)[: min(k, np.isfinite(log_joint).sum())]
+    assert_allclose(log_probs, log_joint[order], rtol=1e-12)
+    assert np.array_equal(got, paths[order])
+
+
+def test_an_impossible_sequence_disturbs_no_other(rng):
+    offsets = offsets_of([4, 3, 5])
+    startprob, transmat = make_chain(rng, 3)
+    _, log_lik = make_source(rng, "log_lik", 12, 3)
+    log_lik[5] = -np.inf
+    got = run({"log_lik": log_lik}, offsets, startprob, transmat)
+    rest = np.r_[0:4, 7:12]
+    alone = run({"log_lik": log_lik[rest]}, offsets_of([4, 5]), startprob, transmat)
+    assert got["total"] == got["log_prob"][1] == -np.inf
+    assert got["step_log_prob"][5] == -np.inf
+    assert np.isnan(got["step_log_prob"][6])
+    assert np.isnan(got["resp"][4:7]).all()
+    assert np.isfinite(got["filtered"][4]).all()  # a filter knows nothing of what comes
+    assert np.isnan(got["filtered"][5:7]).all()
+    for name in ("step_log_prob", "filtered", "resp"):
+        assert_allclose(got[name][rest], alone[name], rtol=1e-12)
+    for name in ("starts", "pairs"):
+        assert_allclose(got[name], alone[name], rtol=1e-12)
+    path, log_prob = np.empty(12, dtype=np.intp), np.empty(3)
+    _hmm.viterbi({"log_lik": log_lik}, offsets, startprob, transmat, path, log_prob)
+    assert log_prob[1] == -np.inf
+    assert (path[4:7] == -1).all()
+    assert (path[rest] >= 0).all()
+
+
+def test_a_weight_of_zero_leaves_a_sequence_out(rng):
+    offsets = offsets_of([4, 3])
+    startprob, transmat = make_chain(rng, 2)
+    _, log_lik = make_source(rng, "log_lik", 7, 2)
+    log_lik[5] = -np.inf
+    got = run({"log_lik": log_lik}, offsets, startprob, transmat, np.array([2.0, 0.0]))
+    assert_allclose(got["total"], 2.0 * got["log_prob"][0], rtol=1e-14)
+    assert_allclose(got["pairs"].sum(), 6.0, rtol=1e-14)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+@pytest.mark.parametrize("kind", ["diagonal", "full", "symbols"])
+def test_moments_are_those_under_the_posteriors(rng, kind, share):
+    offsets, weights = offsets_of([200, 1, 75, 300]), np.array([1.0, 2.0, 0.5, 3.0])
+    startprob, transmat = make_chain(rng, 3)
+    source, _ = make_source(rng, kind, offsets[-1], 3, share)
+    got = run(source, offsets, startprob, transmat, weights)
+    if kind == "symbols":
+        codes, log_probs = source["symbols"]
+        for m in range(log_probs.shape[1]):
+            assert_allclose(got["moments"][:, m], got["resp"][codes == m].sum(axis=0), rtol=1e-12)
+        return
+    values, means, covariances = source["gaussian"]
+    want = _gaussian.mixture_pass(
+        values, np.zeros(3), means, covariances, given=got["resp"], moments=True,
+        masked=covariances.ndim == 2,
+    )[2]  # fmt: skip
+    for a, b in zip(got["moments"], want, strict=True):
+        assert_allclose(a, b, rtol=1e-11, atol=1e-11 * np.abs(b).max())
+
+
+# ---- long, sticky, and far out ---------------------------------------------------------------
+
+
+def left_right(K, stay=0.9):
+    """A chain that starts in the first state and only moves on."""
+    transmat = stay * np.eye(K) + (1 - stay) * np.eye(K, k=1)
+    transmat[-1, -1] = 1.0
+    return np.eye(K)[0], transmat
+
+
+CHAINS = {
+    "mixing": lambda rng: make_chain(rng, 3),
+    "zeros": lambda rng: make_chain(rng, 3, 0.4),
+    "sticky": lambda rng: (np.full(3, 1 / 3), 0.97 * np.eye(3) + 0.01),
+    "near identity": lambda rng: (np.full(3, 1 / 3), (1 - 3e-9) * np.eye(3) + 1e-9),
+    "identity": lambda rng: (np.array([0.5, 0.3, 0.2]), np.eye(3)),
+    "periodic": lambda rng: (np.array([1.0, 0.0, 0.0]), np.eye(3)[[1, 2, 0]]),
+    "left-right": lambda rng: left_right(3),
+}
+LENGTHS = {"one": [1500], "ragged": [700, 1, 2, 64, 65, 63, 5, 600], "short": [20] * 60}
+SETTINGS = [("log_lik", name) for name in CHAINS] + [(kind, "mixing") for kind in KINDS[1:]]
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize(("kind", "name"), SETTINGS)
+def test_long_sequences_follow_the_recursions(rng, kind, name, lengths):
+    offsets = offsets_of(LENGTHS[lengths])
+    startprob, transmat = CHAINS[name](rng)
+    source, log_lik = make_source(rng, kind, offsets[-1], 3, 0.1 if kind == "diagonal" else 0.0)
+    if kind == "symbols":  # a state that cannot emit a symbol would make most of them impossible
+        codes, log_probs = source[kind]
+        log_probs = np.log(np.exp(log_probs) * 0.9 + 0.02)
+        source, log_lik = {kind: (codes, log_probs)}, log_probs.T[codes]
+    weights = rng.random(len(offsets) - 1) + 0.5
+    got = run(source, offsets, startprob, transmat, weights)
+    assert_same(got, chain_recursion, log_lik, offsets, startprob, transmat, weights, atol=1e-10)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("name", CHAINS)
+def test_paths_of_long_sequences_are_optimal(rng, name, lengths):
+    offsets = offsets_of(LENGTHS[lengths])
+    startprob, transmat = CHAINS[name](rng)
+    source, log_lik = make_source(rng, "diagonal", offsets[-1], 3, 0.1)
+    path, log_prob = np.empty(offsets[-1], dtype=np.intp), np.empty(len(offsets) - 1)
+    _hmm.viterbi(source, offsets, startprob, transmat, path, log_prob)
+    for s, (a, b) in enumerate(pairwise(offsets)):
+        want, value = chain_best_path(log_lik[a:b], startprob, transmat)
+        assert np.array_equal(path[a:b], want)
+        assert_allclose(log_prob[s], value, rtol=1e-12)
+
+
+@pytest.mark.parametrize("far", [50.0, 400.0, 800.0, 1e5])
+@pytest.mark.parametrize("name", CHAINS)
+def test_no_density_is_too_small(rng, name, far):
+    """Steps that a state the chain cannot be in explains better by `far` nats, and outliers."""
+    offsets = offsets_of([60, 1, 500, 80])
+    startprob, transmat = CHAINS[name](rng)
+    _, log_lik = make_source(rng, "log_lik", offsets[-1], 3)
+    for t in range(0, offsets[-1], 7):
+        log_lik[t, rng.integers(3)] += far
+    log_lik[30] -= 1e6
+    weights = np.ones(4)
+    got = run({"log_lik": log_lik}, offsets, startprob, transmat)
+    assert_same(got, chain_recursion, log_lik, offsets, startprob, transmat, weights, atol=1e-9)
+
+
+def test_a_state_that_looked_lost_for_long_may_win():
+    """Evidence against a state piles up beyond the range of numbers, slowly, then turns."""
+    log_lik = np.zeros((1200, 2))
+    log_lik[:400, 1], log_lik[400:, 0] = -5.0, -5.0
+    startprob, transmat = np.array([0.5, 0.5]), np.eye(2)
+    got = run({"log_lik": log_lik}, offsets_of([1200]), startprob, transmat)
+    assert_allclose(got["total"], np.log(0.5) - 2000.0, rtol=1e-13)
+    assert_allclose(got["resp"][:, 1], 1.0)
+
+
+def test_sums_have_the_same_bits_for_any_number_of_threads(rng):
+    offsets = offsets_of([30_000, 40, 500, 7_000, 12_000])
+    startprob, transmat = make_chain(rng, 3)
+    source, _ = make_source(rng, "diagonal", offsets[-1], 3, 0.05)
+    results = []
+    for n_threads in (1, 2, 8):
+        with limit_threads(n_threads):
+            results.append(run(source, offsets, startprob, transmat))
+    for other in results[1:]:
+        for name in ("total", "log_prob", "step_log_prob", "filtered", "resp", "starts", "pairs"):
+            assert np.array_equal(other[name], results[0][name])
+        assert all(map(np.array_equal, other["moments"], results[0]["moments"]))
+
+
+# ---- draws -----------------------------------------------------------------------------------
+
+
+def test_drawn_paths_follow_the_posterior(rng):
+    offsets = offsets_of([3, 2])
+    startprob, transmat = make_chain(rng, 2)
+    _, log_lik = make_source(rng, "log_lik", 5, 2)
+    filtered = run({"log_lik": log_lik}, offsets, startprob, transmat)["filtered"]
+    draws = _hmm.sample_paths(filtered, offsets, transmat, rng.random((5, 200_000)))
+    paths, log_joint = chain_paths(log_lik[:3], startprob, transmat)
+    probs = np.exp(log_joint - np.logaddexp.reduce(log_joint))
+    for path, p in zip(paths, probs, strict=True):
+        share = (draws[:, :3] == path).all(axis=1).mean()
+        assert abs(share - p) < 5 * np.sqrt(p * (1 - p) / len(draws))
+
+
+def test_drawn_paths_of_an_impossible_sequence_are_marked(rng):
+    filtered = np.array([[0.5, 0.5], [np.nan, np.nan], [1.0, 0.0]])
+    draws = _hmm.sample_paths(filtered, offsets_of([2, 1]), np.eye(2), rng.random((3, 4)))
+    assert (draws[:, :2] == -1).all()
+    assert (draws[:, 2] == 0).all()
+
+
+def test_a_drawn_chain_has_its_probabilities(rng):
+    startprob, transmat = make_chain(rng, 3, 0.3)
+    n = 100_000
+    states = _hmm.sample_chain(offsets_of([2] * n), startprob, transmat, rng.random(2 * n))
+    first, second = states.reshape(n, 2).T
+    counts = np.zeros((3, 3))
+    np.add.at(counts, (first, second), 1.0)
+    p = startprob[:, None] * transmat
+    assert (np.abs(counts / n - p) <= 5 * np.sqrt(p * (1 - p) / n)).all()
+
+
+def test_the_largest_uniform_draws_no_impossible_state():
+    startprob, transmat = np.array([1.0, 0.0]), np.array([[1.0, 0.0], [0.5, 0.5]])
+    uniforms = np.full(5, np.nextafter(1.0, 0.0))
+    assert (_hmm.sample_chain(offsets_of([5]), startprob, transmat, uniforms) == 0).all()
+
+
+@pytest.mark.parametrize("wrong", ["offsets", "transmat", "source", "resp"])
+def test_arrays_of_another_shape_are_refused(rng, wrong):
+    startprob, transmat = make_chain(rng, 3)
+    arrays = {"source": {"log_lik": np.zeros((6, 3))}, "offsets": offsets_of([2, 4]),
+              "startprob": startprob, "transmat": transmat}  # fmt: skip
+    change = {"offsets": offsets_of([2, 5]), "transmat": np.eye(2),
+              "source": {"log_lik": np.zeros((6, 2))}, "resp": np.empty((6, 2))}  # fmt: skip
+    arrays[wrong] = change[wrong]
+    with pytest.raises(ValueError, match="of"):
+        _hmm.forward_backward(**arrays)
+
+
+def test_an_unknown_source_is_named():
+    with pytest.raises(ValueError, match="densities"):
+        _hmm.forward_backward({"densities": 0}, offsets_of([1]), np.ones(1), np.ones((1, 1)))
