@@ -8,21 +8,25 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
+    "CategoricalHMM": "hmm",
     "Checkpoint": "_monitors",
     "DensityImputer": "wrappers",
     "DensityOutlierDetector": "wrappers",
     "DensityRegressor": "wrappers",
     "EarlyStopping": "_monitors",
     "Gaussian": "gaussian",
+    "GaussianHMM": "hmm",
     "GaussianMixture": "gaussian",
     "GenerativeClassifier": "wrappers",
+    "HMM": "hmm",
     "LikelihoodMonitor": "_monitors",
     "Mixture": "gaussian",
+    "PoissonHMM": "hmm",
     "SequenceTransformer": "wrappers",
     "TimeLimit": "_monitors",
     "to_sequences": "_sequences",
 }
-_MODULES = ("datasets", "emissions", "gaussian", "plotting", "testing", "wrappers")
+_MODULES = ("datasets", "emissions", "gaussian", "hmm", "plotting", "testing", "wrappers")
 
 __all__ = ["__version__", *_MODULES, *_HOME]
 

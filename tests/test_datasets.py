@@ -12,6 +12,7 @@ MISSING = {
     "apple": 6,
     "cdnow": 0,
     "cement": 15,
+    "earthquakes": 0,
     "faithful": 0,
     "galaxies": 0,
     "penguins": 8,

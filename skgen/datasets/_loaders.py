@@ -87,6 +87,7 @@ load_airquality = _loader("airquality", (153, 6), "Daily air quality in New York
 load_apple = _loader("apple", (18, 2), "Apple crops with six gaps (Little and Rubin).")
 load_cdnow = _loader("cdnow", (23570, 5), "What each customer of an online music shop bought.")
 load_cement = _loader("cement", (13, 5), "Heat of setting cements with 15 gaps (Little and Rubin).")
+load_earthquakes = _loader("earthquakes", (107, 2), "Major earthquakes of each year since 1900.")
 load_faithful = _loader("faithful", (272, 2), "Eruptions of the Old Faithful geyser.")
 load_galaxies = _loader("galaxies", (82, 1), "Velocities of galaxies.")
 load_penguins = _loader(

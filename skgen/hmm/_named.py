@@ -1,0 +1,242 @@
+"""Hidden Markov models with a fixed emission, whose parameters are their own."""
+
+from .. import emissions
+from ._hmm import HMM
+
+OF_CHAIN = {name: rule for name, rule in HMM._parameter_constraints.items() if name != "emission"}
+
+
+def keep(estimator, arguments):
+    """Store the arguments of ``__init__`` under their own names."""
+    arguments.pop("self")
+    arguments.pop("__class__", None)
+    vars(estimator).update(arguments)
+
+
+class GaussianHMM(HMM):
+    r"""Hidden Markov model with Gaussian emissions.
+
+    .. math:: p(x_t | z_t = k) = \mathcal{N}(x_t; \mu_k, \Sigma_k)
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of states, K.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="diag"
+    reg_covar, mean_prior, mean_precision_prior, covariance_prior, degrees_of_freedom_prior : \
+as for :class:`skgen.emissions.Gaussian`
+    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
+emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
+acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+
+    Attributes
+    ----------
+    means_ : ndarray of shape (n_components, n_features)
+    covariances_ : ndarray
+        Of shape (K, d, d), (d, d), (K, d) or (K,) by ``covariance_type``.
+    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
+n_features_in_ : as for :class:`HMM`
+
+    See Also
+    --------
+    HMM : Any emission; describes the model, its input and all methods.
+    GMMHMM : A mixture of Gaussians in each state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgen import GaussianHMM
+    >>> rng = np.random.default_rng(0)
+    >>> level = np.repeat([0.0, 3.0, 0.0], 50)
+    >>> X = (level + 0.5 * rng.standard_normal(150))[:, None]
+    >>> X[40:45] = np.nan
+    >>> model = GaussianHMM(n_components=2, random_state=0).fit(X)
+    >>> path = model.predict(X)
+    >>> int((path != path[0]).sum())
+    50
+    """
+
+    _parameter_constraints: dict = {**OF_CHAIN, **emissions.Gaussian._parameter_constraints}
+
+    def __init__(
+        self,
+        n_components=1,
+        *,
+        covariance_type="diag",
+        reg_covar="auto",
+        mean_prior=None,
+        mean_precision_prior=0.0,
+        covariance_prior=None,
+        degrees_of_freedom_prior=None,
+        topology="ergodic",
+        stationary=False,
+        startprob_prior=1.0,
+        transmat_prior=1.0,
+        startprob_init=None,
+        transmat_init=None,
+        emission_init=None,
+        fixed=(),
+        transmat_shared=None,
+        transmat_held=None,
+        tol=1e-6,
+        max_iter=500,
+        n_init=1,
+        init_params="auto",
+        acceleration=True,
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        verbose_interval=10,
+    ) -> None:
+        keep(self, locals())
+
+    def _emission(self):
+        return emissions.Gaussian(
+            covariance_type=self.covariance_type,
+            reg_covar=self.reg_covar,
+            mean_prior=self.mean_prior,
+            mean_precision_prior=self.mean_precision_prior,
+            covariance_prior=self.covariance_prior,
+            degrees_of_freedom_prior=self.degrees_of_freedom_prior,
+        )
+
+
+class PoissonHMM(HMM):
+    r"""Hidden Markov model of counts, independent given the state.
+
+    .. math:: p(x_t | z_t = k) = \prod_j \mathrm{Poisson}(x_{tj}; \lambda_{kj})
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of states, K.
+    shape, rate : as for :class:`skgen.emissions.Poisson`
+    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
+emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
+acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+
+    Attributes
+    ----------
+    rates_ : ndarray of shape (n_components, n_features)
+    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
+n_features_in_ : as for :class:`HMM`
+
+    See Also
+    --------
+    HMM : Any emission; describes the model, its input and all methods.
+    HMM : Counts.
+
+    Examples
+    --------
+    >>> from skgen import PoissonHMM, datasets
+    >>> X = datasets.load_earthquakes().data[:, 1:]
+    >>> model = PoissonHMM(n_components=2, random_state=0, tol=1e-9).fit(X)
+    >>> [round(float(rate), 2) for rate in sorted(model.rates_[:, 0])]
+    [15.42, 26.02]
+    """
+
+    _parameter_constraints: dict = {**OF_CHAIN, **emissions.Poisson._parameter_constraints}
+
+    def __init__(
+        self,
+        n_components=1,
+        *,
+        shape=1.0,
+        rate=0.0,
+        topology="ergodic",
+        stationary=False,
+        startprob_prior=1.0,
+        transmat_prior=1.0,
+        startprob_init=None,
+        transmat_init=None,
+        emission_init=None,
+        fixed=(),
+        transmat_shared=None,
+        transmat_held=None,
+        tol=1e-6,
+        max_iter=500,
+        n_init=1,
+        init_params="auto",
+        acceleration=True,
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        verbose_interval=10,
+    ) -> None:
+        keep(self, locals())
+
+    def _emission(self):
+        return emissions.Poisson(shape=self.shape, rate=self.rate)
+
+
+class CategoricalHMM(HMM):
+    r"""Hidden Markov model of symbols: codes 0, 1, 2, ... in one column or several.
+
+    .. math:: p(x_t | z_t = k) = \prod_j \theta_{k j x_{tj}}
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of states, K.
+    n_categories, concentration, unknown : as for :class:`skgen.emissions.Categorical`
+        ``unknown="ignore"`` treats symbols that fit has not seen as not observed.
+    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
+emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
+acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+
+    Attributes
+    ----------
+    probs_ : ndarray of shape (n_components, n_features, n_categories)
+    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
+n_features_in_ : as for :class:`HMM`
+
+    See Also
+    --------
+    HMM : Any emission; describes the model, its input and all methods.
+    PoissonHMM : Counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgen import CategoricalHMM
+    >>> X = [np.array([0, 0, 1, 0, 2, 2, 3, 2]), np.array([1, 0, 0, 2, 3])]
+    >>> model = CategoricalHMM(n_components=2, topology="linear", random_state=0).fit(X)
+    >>> model.predict(X)[1]
+    array([0, 0, 0, 1, 1])
+    """
+
+    _parameter_constraints: dict = {**OF_CHAIN, **emissions.Categorical._parameter_constraints}
+
+    def __init__(
+        self,
+        n_components=1,
+        *,
+        n_categories=None,
+        concentration=1.0,
+        unknown="error",
+        topology="ergodic",
+        stationary=False,
+        startprob_prior=1.0,
+        transmat_prior=1.0,
+        startprob_init=None,
+        transmat_init=None,
+        emission_init=None,
+        fixed=(),
+        transmat_shared=None,
+        transmat_held=None,
+        tol=1e-6,
+        max_iter=500,
+        n_init=1,
+        init_params="auto",
+        acceleration=True,
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        verbose_interval=10,
+    ) -> None:
+        keep(self, locals())
+
+    def _emission(self):
+        return emissions.Categorical(
+            n_categories=self.n_categories, concentration=self.concentration, unknown=self.unknown
+        )

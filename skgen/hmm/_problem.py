@@ -1,0 +1,205 @@
+"""The EM problem of a hidden Markov model: sequences, expectation, maximization."""
+
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._em import ROUNDING, run_em
+from .._kernels import _hmm
+from .._sequences import Sequences
+from ._chain import ChainParams
+
+# Responsibilities of a start are drawn towards uniform: EM leaves no probability of zero.
+SMOOTHING = 0.01
+
+
+class HMMParams(NamedTuple):
+    """The chain, and the parameters of the emission."""
+
+    chain: ChainParams
+    emission: NamedTuple
+
+
+class ChainStatistics(NamedTuple):
+    """Expected counts of first states (K,) and transitions (K, K), and the emission's."""
+
+    log_lik: float
+    start_counts: np.ndarray | None
+    counts: np.ndarray | None
+    emission: Any
+
+
+class HMMProblem:
+    """One model, its hyperparameters bound to the data, and the sequences it is fitted to.
+
+    ``labels`` (n_rows,) hold known states, -1 where they are unknown. ``held`` names what EM
+    leaves as it was at the start: "startprob", "transmat", fields of the emission's parameters.
+    """
+
+    def __init__(self, emission, chain, sequences, labels=None, held=()):
+        self.emission, self.chain, self.held = emission, chain, frozenset(held)
+        self.sequences, self.labels = sequences, labels
+        self.rows, self.total_weight = sequences.rows, sequences.rows.total_weight
+
+    @cached_property
+    def points(self):
+        """The rows as points for k-means."""
+        return self.emission.embed(self.rows)
+
+    def on(self, sequences, labels):
+        """The same problem on other sequences."""
+        return HMMProblem(self.emission, self.chain, sequences, labels, self.held)
+
+    def source(self, params):
+        """What the recursions read of the emission, as keyword arguments of their kernels."""
+        return source(self.emission, params.emission, self.sequences, self.labels)
+
+    def start(self, resp):
+        """Parameters for given responsibilities (n_rows, K)."""
+        if self.labels is not None:
+            known = self.labels >= 0
+            resp[known] = 0.0
+            resp[known, self.labels[known]] = (
+                1.0 if self.rows.weights is None else (self.rows.weights[known])
+            )
+        emission = self.emission.initialize(self.rows, resp)
+        return HMMParams(self.chain_of(resp), emission)
+
+    def chain_of(self, resp):
+        """A chain from the responsibilities of neighbouring rows, drawn towards uniform."""
+        offsets = self.sequences.offsets
+        within = np.ones(len(resp), dtype=bool)
+        within[offsets[1:] - 1] = False
+        before = np.flatnonzero(within)
+        uniform = self.chain.uniform()
+        counts = (resp[before].T @ resp[before + 1]) * self.chain.allowed
+        size = np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+        counts = counts + SMOOTHING * size * uniform.transmat
+        first = (resp[offsets[:-1]].sum(axis=0) + uniform.startprob) * self.chain.first
+        return self.chain.maximize(first, counts, uniform)
+
+    def step(self, params):
+        """The parameters after one step of EM, and the objective before it."""
+        found = self.expectation(params)
+        chain = self.chain.maximize(found.start_counts, found.counts, params.chain)
+        ahead = HMMParams(chain, self.emission.maximize(found.emission))
+        if self.held:
+            ahead = hold(ahead, params, self.held)
+        return ahead, self._per_row(params, found.log_lik)
+
+    def objective(self, params):
+        """The objective per row: log-likelihood plus log prior."""
+        return self._per_row(params, self.expectation(params, statistics=False).log_lik)
+
+    def _per_row(self, params, log_lik):
+        prior = self.chain.regularizer(params.chain) + self.emission.regularizer(params.emission)
+        return (log_lik + prior) / self.total_weight
+
+    def expectation(self, params, statistics=True):
+        """The E-step: one pass of the forward-backward recursions over all sequences."""
+        given, rows = self.source(params), self.rows
+        resp = None
+        if statistics and "log_lik" in given:
+            resp = np.empty((len(rows), self.chain.n_states))
+        log_lik, start, counts, moments = _hmm.forward_backward(
+            given,
+            self.sequences.offsets,
+            *params.chain,
+            weights=self.sequences.weights,
+            resp=resp,
+            statistics=statistics,
+        )
+        if not statistics:
+            return ChainStatistics(log_lik, None, None, None)
+        if resp is None:
+            return ChainStatistics(
+                log_lik, start, counts, self.emission.from_moments(params.emission, moments)
+            )
+        if self.sequences.single and rows.weights is not None:
+            resp *= rows.weights[:, None]
+        np.nan_to_num(resp, copy=False)  # a sequence of probability zero tells nothing
+        return ChainStatistics(
+            log_lik, start, counts, self.emission.statistics(params.emission, rows, resp)
+        )
+
+    def run(self, start, max_iter, tol, monitor=None, *, accelerated=True):
+        """EM over all sequences, an :class:`~skgen._em.EMResult`."""
+        accelerated = accelerated and not self.held and self.pack(start) is not None
+        return run_em(
+            self.step,
+            start,
+            max_iter=max_iter,
+            tol=tol,
+            vector=(self.pack, self.unpack) if accelerated else None,
+            monitor=monitor,
+            rounding=ROUNDING,
+        )
+
+    def pack(self, params):
+        """Parameters as an unconstrained vector, or None."""
+        chain, emission = self.chain.pack(params.chain), self.emission.pack(params.emission)
+        return None if chain is None or emission is None else np.concatenate([chain, emission])
+
+    def unpack(self, vector, like):
+        """The inverse of :meth:`pack`, or None where the vector is out of reach."""
+        n = self.chain.packed_size
+        emission = self.emission.unpack(vector[n:], like.emission)
+        return None if emission is None else HMMParams(self.chain.unpack(vector[:n]), emission)
+
+    def rank(self, run):
+        """The higher objective comes first, but runs with collapsed states come last."""
+        value = run.objective[-1] if run.objective else run.start
+        value = -np.inf if np.isnan(value) else value
+        return -len(self.emission.degenerate(run.params.emission)), value
+
+
+def source(emission, params, sequences, labels=None):
+    """The densities of the rows, as keyword arguments of the kernels.
+
+    Known states and the weights of the rows of one sequence need a table (n_rows, K): states that
+    are known not to be get -inf, and a row of weight w counts as w rows from the same state.
+    """
+    rows = sequences.rows
+    weights = rows.weights if sequences.single else None
+    if labels is None and weights is None:
+        return emission.source(params, rows)
+    table = emission.log_likelihood(params, rows)
+    if weights is not None:
+        with np.errstate(invalid="ignore"):
+            table = np.where(weights[:, None] > 0, table * weights[:, None], 0.0)
+    if labels is not None:
+        known = np.flatnonzero(labels >= 0)
+        kept = table[known, labels[known]]
+        table[known] = -np.inf
+        table[known, labels[known]] = kept
+    return {"log_lik": table}
+
+
+def hold(ahead, params, names):
+    """``ahead`` with the named parameters as they are in ``params``."""
+    chain = ahead.chain._replace(
+        **{name: getattr(params.chain, name) for name in ChainParams._fields if name in names}
+    )
+    own = {
+        name: getattr(params.emission, name) for name in params.emission._fields if name in names
+    }
+    return HMMParams(chain, ahead.emission._replace(**own))
+
+
+def part_of(sequences, labels, enough, rng, piece=2000):
+    """Sequences with about ``enough`` rows in all, long ones cut, with their labels."""
+    n = len(sequences.rows)
+    if n <= enough:
+        return sequences, labels
+    starts = np.concatenate([np.arange(a, b, piece) for a, b in pairwise(sequences.offsets)])
+    stops = np.append(starts[1:], n)
+    order = rng.permutation(len(starts))
+    count = int(np.searchsorted(np.cumsum((stops - starts)[order]), enough)) + 1
+    kept = np.sort(order[:count])
+    where = np.concatenate([np.arange(starts[i], stops[i]) for i in kept])
+    offsets = np.concatenate([[0], np.cumsum((stops - starts)[kept])])
+    rows = sequences.rows.take(where)
+    labels = None if labels is None else labels[where]
+    return Sequences(rows, offsets, single=sequences.single), labels
