@@ -4,6 +4,7 @@ from ._base import Emission
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .gaussian import Gaussian
+from .multinomial import Multinomial
 from .poisson import Poisson
 
-__all__ = ["Bernoulli", "Categorical", "Emission", "Gaussian", "Poisson"]
+__all__ = ["Bernoulli", "Categorical", "Emission", "Gaussian", "Multinomial", "Poisson"]

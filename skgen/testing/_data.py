@@ -14,6 +14,7 @@ import numpy as np
 
 # Values are multiples of 2^-12 below 2^10: exact in float32, and after a shift by 2^27.
 STEP = 2.0**-12
+TRIALS = 20  # the total of every row of the kind "trials"
 
 
 class Kind(NamedTuple):
@@ -74,6 +75,12 @@ def _draw_codes(n_codes):
     return draw
 
 
+def _draw_trials(rng, labels, n_features, apart):
+    usual = np.arange(n_features) % (labels.max() + 1) == labels[:, None]
+    odds = np.where(usual, np.exp(apart / 4), 1.0)
+    return rng.multinomial(TRIALS, odds / odds.sum(axis=1, keepdims=True))
+
+
 def _real_axis(column, size):
     """Points dense where the data is and out to thousands of its ranges, for heavy tails."""
     low, high = np.min(column), np.max(column)
@@ -89,6 +96,10 @@ def _count_axis(column, size):
     return points, np.zeros(len(points))
 
 
+def _trial_axis(column, size):
+    return np.arange(TRIALS + 1.0), np.zeros(TRIALS + 1)
+
+
 def _code_axis(n_codes):
     def axis(column, size):
         return np.arange(float(n_codes)), np.zeros(n_codes)
@@ -99,6 +110,7 @@ def _code_axis(n_codes):
 KINDS = {
     "real": Kind(False, 3, _draw_real, _real_axis, None),
     "counts": Kind(True, 3, _draw_counts, _count_axis, -1.0),
+    "trials": Kind(True, 3, _draw_trials, _trial_axis, -1.0),
     "binary": Kind(True, 6, _draw_codes(2), _code_axis(2), 2.0),
     "categories": Kind(True, 6, _draw_codes(3), _code_axis(3), -1.0),
 }

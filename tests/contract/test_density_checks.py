@@ -22,6 +22,7 @@ DENSITIES = {
     "GaussianMixture, plain EM": GaussianMixture(2, acceleration=False, init_params="k-means++"),
     "Mixture of Gaussians": Mixture(emissions.Gaussian("spherical"), 2),
     "Mixture of Poissons": DensityCase(Mixture(emissions.Poisson(), 2), data="counts"),
+    "Mixture of multinomials": DensityCase(Mixture(emissions.Multinomial(20), 2), data="trials"),
     "Mixture of Bernoullis": DensityCase(Mixture(emissions.Bernoulli(), 2), data="binary"),
     "Mixture of categoricals": DensityCase(Mixture(emissions.Categorical(), 2), data="categories"),
 }

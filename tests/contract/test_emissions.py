@@ -10,7 +10,7 @@ from reference import grid
 from sklearn.base import clone
 
 from skgen._sequences import Rows
-from skgen.emissions import Bernoulli, Categorical, Emission, Gaussian, Poisson
+from skgen.emissions import Bernoulli, Categorical, Emission, Gaussian, Multinomial, Poisson
 from skgen.emissions._base import add
 
 
@@ -43,10 +43,16 @@ def reals(rng, n):
     return (shape @ rng.standard_normal((n, 2, 1)))[..., 0] + group * [3.0, -2.0]
 
 
+def shares(rng, n):
+    p = np.where(rng.random((n, 1)) < 0.5, [0.2, 0.3, 0.5], [0.6, 0.3, 0.1])
+    return rng.multinomial(9, p).astype(float)
+
+
 LINE = np.linspace(-16, 16, 321)
 REALS = [LINE, LINE]
 PRIOR = {"mean_precision_prior": 0.5, "covariance_prior": "auto"}
 COUNTS, BITS, CODES = [range(60)] * 2, [range(2)] * 3, [range(2), range(4), range(3)]
+SHARES = [range(10)] * 3
 CASES = {
     **{
         f"gaussian-{kind}": Case(Gaussian(kind), reals, REALS, 1e-5)
@@ -59,6 +65,8 @@ CASES = {
     "gaussian-ridge": Case(Gaussian(reg_covar=0.0), reals, REALS, 1e-5),
     "poisson": Case(Poisson(), counts, COUNTS),
     "poisson-map": Case(Poisson(shape=3.0, rate=2.0), counts, COUNTS),
+    "multinomial": Case(Multinomial(9), shares, SHARES),
+    "multinomial-map": Case(Multinomial(9, concentration=3.0), shares, SHARES),
     "bernoulli": Case(Bernoulli(), bits, BITS),
     "bernoulli-map": Case(Bernoulli(alpha=2.0, beta=4.0), bits, BITS),
     "categorical": Case(Categorical(), codes, CODES),
