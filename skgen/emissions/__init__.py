@@ -4,7 +4,8 @@ from ._base import Emission
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .gaussian import Gaussian
+from .mixture import Mixture
 from .multinomial import Multinomial
 from .poisson import Poisson
 
-__all__ = ["Bernoulli", "Categorical", "Emission", "Gaussian", "Multinomial", "Poisson"]
+__all__ = ["Bernoulli", "Categorical", "Emission", "Gaussian", "Mixture", "Multinomial", "Poisson"]

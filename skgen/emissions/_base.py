@@ -11,6 +11,8 @@ missing values, weights, information criteria) follows from them.
 """
 
 from abc import abstractmethod
+from collections import namedtuple
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +40,15 @@ class Emission(BaseEstimator):
     """
 
     params_type: type
+    shared: tuple = ()  # fields of the parameters that all components have in common, without k
+
+    def resolve(self, names):
+        """The same emission with columns given by name turned into indices; names may be None."""
+        return self
+
+    def restricted(self, features):
+        """The same emission over some of its features, by index: that of :meth:`marginal`."""
+        return self
 
     def adapt(self, rows, n_components=1):
         """A copy of this emission in which defaults that depend on the data are numbers.
@@ -179,10 +190,45 @@ class Emission(BaseEstimator):
         return {}
 
 
+@cache
+def record(*fields):
+    """A NamedTuple with these fields, where they depend on hyperparameters."""
+    return namedtuple("Params", fields)
+
+
 def add(a, b):
     """The sum of two statistics, field by field; moments about an origin share it."""
-    fields = zip(a._fields, a, b, strict=True)
-    return type(a)(*(x if name == "origin" or x is None else x + y for name, x, y in fields))
+    return type(a)(*map(_sum, a._fields, a, b))
+
+
+def _sum(name, x, y):
+    if isinstance(x, tuple):
+        return add(x, y)
+    return x if name == "origin" or x is None else x + y
+
+
+def complete_mixture(emission, params, rows, resp, first, how, rng):
+    """``rows`` with gaps filled by a mixture of the components ``first + m``.
+
+    Parameters
+    ----------
+    resp : ndarray of shape (n_rows, M)
+        Their probabilities given what is observed.
+    first : int or ndarray of shape (n_rows,)
+    how : {"mean", "mode", "draw"}
+        The mode is that of the most probable component.
+    """
+    if how == "mean":
+        out = np.zeros(rows.values.shape)
+        for m in range(resp.shape[1]):
+            out += resp[:, [m]] * emission.complete(params, rows, first + m)
+        return np.where(rows.missing, out, rows.values)
+    if how == "mode":
+        labels = resp.argmax(axis=1)
+    else:
+        cumulated = resp.cumsum(axis=1)
+        labels = (cumulated < rng.random((len(resp), 1)) * cumulated[:, -1:]).sum(axis=1)
+    return emission.complete(params, rows, first + labels, how, rng)
 
 
 def log_sum(log_joint):

@@ -125,6 +125,11 @@ class Gaussian(Emission):
         """Whether components have covariance matrices rather than variances."""
         return self.covariance_type in ("full", "tied")
 
+    @property
+    def shared(self):
+        """A tied covariance is that of all components."""
+        return ("covariances",) if self.covariance_type == "tied" else ()
+
     # ---- hyperparameters and data -----------------------------------------------------------
 
     def adapt(self, rows, n_components=1):

@@ -121,7 +121,7 @@ class Multinomial(Emission):
         return params
 
     def log_likelihood(self, params, rows):
-        """Log p(observed cells of row i | their total, or n_trials, and k), of shape (n_rows, K)."""
+        """Log p(observed cells of row i | total, k), of shape (n_rows, K)."""
         x = _columns.zero_filled(rows)
         n = x.sum(axis=1, dtype=np.float64)[:, None]
         out = x @ _columns.log(params.probs).T - _counts.log_factorials(rows.values)[:, None]

@@ -19,6 +19,7 @@ from .._simplex import Simplex
 from .._starts import METHODS, RACE, race, subsample
 from .._validation import check_array_parameter, check_features, check_memory
 from ..emissions import Emission, Gaussian
+from ..emissions._base import complete_mixture
 
 SMALLEST_LOG = np.log(1e-300)
 
@@ -519,13 +520,22 @@ class Mixture(Density):
     # ---- parameters -------------------------------------------------------------------------
 
     def _emission(self):
-        return Gaussian() if self.emission is None else self.emission
+        emission = Gaussian() if self.emission is None else self.emission
+        return emission.resolve(getattr(self, "feature_names_in_", None))
 
     def _params(self):
         """The fitted attributes as parameters."""
         kind = self._emission().params_type
         own = kind(*[_array(getattr(self, f"{name}_")) for name in kind._fields])
         return MixtureParams(_array(self.weights_), own)
+
+    def _part(self, features, params):
+        """A fitted copy over some of the features, with these parameters."""
+        part, emission = super()._part(features, params), self._emission()
+        restricted = emission.restricted(features)
+        if restricted is not emission:
+            part.emission = restricted
+        return part
 
     def _store(self, params):
         for name, value in self._attributes(params, []).items():
@@ -550,17 +560,7 @@ class Mixture(Density):
     def _complete(self, rows, method, rng):
         """Rows with their gaps filled."""
         params, emission, resp = self._params(), self._emission(), self._resp(rows)
-        if method == "mean":
-            out = np.zeros(rows.values.shape)
-            for k in range(len(params.weights)):
-                out += resp[:, [k]] * emission.complete(params.emission, rows, k)
-            return np.where(rows.missing, out, rows.values)
-        if method == "mode":
-            labels = resp.argmax(axis=1)
-        else:
-            cumulated = resp.cumsum(axis=1)
-            labels = (cumulated < rng.random((len(resp), 1)) * cumulated[:, -1:]).sum(axis=1)
-        return emission.complete(params.emission, rows, labels, method, rng)
+        return complete_mixture(emission, params.emission, rows, resp, 0, method, rng)
 
     def _n_parameters(self):
         params = self._params()

@@ -21,6 +21,13 @@ DENSITIES = {
     "GaussianMixture, MAP": GaussianMixture(2, weight_concentration_prior=2.0, **MAP),
     "GaussianMixture, plain EM": GaussianMixture(2, acceleration=False, init_params="k-means++"),
     "Mixture of Gaussians": Mixture(emissions.Gaussian("spherical"), 2),
+    "Mixture of mixtures": DensityCase(
+        Mixture(emissions.Mixture(emissions.Gaussian("diag")), 2, tol=1e-11),
+        tolerance=1e-5,
+        expected_failed_checks={
+            "check_imputed_mode_is_the_most_probable_value": "it is the mode within a part"
+        },
+    ),
     "Mixture of Poissons": DensityCase(Mixture(emissions.Poisson(), 2), data="counts"),
     "Mixture of multinomials": DensityCase(Mixture(emissions.Multinomial(20), 2), data="trials"),
     "Mixture of Bernoullis": DensityCase(Mixture(emissions.Bernoulli(), 2), data="binary"),
