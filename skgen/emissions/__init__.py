@@ -7,5 +7,15 @@ from .gaussian import Gaussian
 from .mixture import Mixture
 from .multinomial import Multinomial
 from .poisson import Poisson
+from .product import Product
 
-__all__ = ["Bernoulli", "Categorical", "Emission", "Gaussian", "Mixture", "Multinomial", "Poisson"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Emission",
+    "Gaussian",
+    "Mixture",
+    "Multinomial",
+    "Poisson",
+    "Product",
+]

@@ -18,6 +18,7 @@ from skgen.emissions import (
     Mixture,
     Multinomial,
     Poisson,
+    Product,
 )
 from skgen.emissions._base import add
 
@@ -56,11 +57,18 @@ def shares(rng, n):
     return rng.multinomial(9, p).astype(float)
 
 
+def mixed(rng, n):
+    X = reals(rng, n)
+    return np.column_stack([X[:, 0], X.sum(axis=1) > 0.5, X[:, 1]])
+
+
 LINE = np.linspace(-16, 16, 321)
 REALS = [LINE, LINE]
 PRIOR = {"mean_precision_prior": 0.5, "covariance_prior": "auto"}
 COUNTS, BITS, CODES = [range(60)] * 2, [range(2)] * 3, [range(2), range(4), range(3)]
 SHARES = [range(10)] * 3
+MIXED = Product([("kind", Categorical(), 1), ("size", Gaussian(), [0, 2])])
+MIXED_LINES = [LINE, range(2), LINE]
 CASES = {
     **{
         f"gaussian-{kind}": Case(Gaussian(kind), reals, REALS, 1e-5)
@@ -84,6 +92,11 @@ CASES = {
         for kind in ("full", "tied", "diag")
     },
     "mixture-poisson": Case(Mixture(Poisson(), 3, weight_concentration_prior=2.0), counts, COUNTS),
+    "product": Case(MIXED, mixed, MIXED_LINES, 1e-5),
+    "product-of-a-mixture": Case(
+        Product([("both", Mixture(Gaussian("tied")), [1, 0])]), reals, REALS, 1e-5
+    ),
+    "mixture-of-a-product": Case(Mixture(MIXED), mixed, MIXED_LINES, 1e-5),
     "mixture-of-one": Case(Mixture(Categorical(), 1), codes, CODES),
 }
 
