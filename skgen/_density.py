@@ -221,6 +221,10 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
     def _part(self, features, params):
         """A fitted copy over some of the features, with these parameters."""
         part = type(self)(**self.get_params(deep=False))
+        if hasattr(self, "emission"):
+            emission = self._emission()
+            restricted = emission.restricted(features)
+            part.emission = self.emission if restricted is emission else restricted
         part._store(params)
         part.n_features_in_ = len(features)
         part._container = getattr(self, "_container", "default")

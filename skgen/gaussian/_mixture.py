@@ -529,14 +529,6 @@ class Mixture(Density):
         own = kind(*[_array(getattr(self, f"{name}_")) for name in kind._fields])
         return MixtureParams(_array(self.weights_), own)
 
-    def _part(self, features, params):
-        """A fitted copy over some of the features, with these parameters."""
-        part, emission = super()._part(features, params), self._emission()
-        restricted = emission.restricted(features)
-        if restricted is not emission:
-            part.emission = restricted
-        return part
-
     def _store(self, params):
         for name, value in self._attributes(params, []).items():
             setattr(self, name, value)

@@ -2,6 +2,14 @@
 
 from ._forecast import Forecast
 from ._hmm import HMM
-from ._named import CategoricalHMM, GaussianHMM, PoissonHMM
+from ._named import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM
 
-__all__ = ["HMM", "CategoricalHMM", "Forecast", "GaussianHMM", "PoissonHMM"]
+__all__ = [
+    "GMMHMM",
+    "HMM",
+    "CategoricalHMM",
+    "Forecast",
+    "GaussianHMM",
+    "MultinomialHMM",
+    "PoissonHMM",
+]

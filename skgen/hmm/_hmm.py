@@ -19,6 +19,7 @@ from .._sequences import object_array
 from .._starts import runs_from_starts
 from .._validation import check_array_parameter, check_features, check_memory
 from ..emissions import Emission, Gaussian
+from ..emissions._base import complete_mixture
 from ._chain import TOPOLOGIES, Chain, ChainParams, stationary_distribution
 from ._forecast import Forecast
 from ._labels import known_states
@@ -589,7 +590,8 @@ class HMM(SequenceDensity):
     # ---- parameters -------------------------------------------------------------------------
 
     def _emission(self):
-        return Gaussian() if self.emission is None else self.emission
+        emission = Gaussian() if self.emission is None else self.emission
+        return emission.resolve(getattr(self, "feature_names_in_", None))
 
     def _params(self):
         """The fitted attributes as parameters."""
@@ -646,10 +648,8 @@ class HMM(SequenceDensity):
         if method == "mode":
             path = self.predict(sequences.split(rows.values))
             return emission.complete(params.emission, rows, np.concatenate(path), "mode", rng)
-        resp, out = self._state_proba(sequences, "resp"), np.zeros(rows.values.shape)
-        for k in range(resp.shape[1]):
-            out += resp[:, [k]] * emission.complete(params.emission, rows, k)
-        return np.where(rows.missing, out, rows.values)
+        resp = self._state_proba(sequences, "resp")
+        return complete_mixture(emission, params.emission, rows, resp, 0, "mean", rng)
 
     def _n_parameters(self):
         params = self._params()

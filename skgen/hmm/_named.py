@@ -1,5 +1,9 @@
 """Hidden Markov models with a fixed emission, whose parameters are their own."""
 
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval
+
 from .. import emissions
 from ._hmm import HMM
 
@@ -124,7 +128,7 @@ n_features_in_ : as for :class:`HMM`
     See Also
     --------
     HMM : Any emission; describes the model, its input and all methods.
-    HMM : Counts.
+    MultinomialHMM : Counts with a given total.
 
     Examples
     --------
@@ -193,7 +197,7 @@ n_features_in_ : as for :class:`HMM`
     See Also
     --------
     HMM : Any emission; describes the model, its input and all methods.
-    PoissonHMM : Counts.
+    MultinomialHMM : Counts of several symbols at each step.
 
     Examples
     --------
@@ -239,4 +243,176 @@ n_features_in_ : as for :class:`HMM`
     def _emission(self):
         return emissions.Categorical(
             n_categories=self.n_categories, concentration=self.concentration, unknown=self.unknown
+        )
+
+
+class MultinomialHMM(HMM):
+    r"""Hidden Markov model of counts whose total at each step is given.
+
+    .. math:: p(x_t | z_t = k) = \mathrm{Multinomial}(x_t; \textstyle\sum_j x_{tj}, \theta_k)
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of states, K.
+    n_trials, concentration : as for :class:`skgen.emissions.Multinomial`
+    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
+emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
+acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+
+    Attributes
+    ----------
+    probs_ : ndarray of shape (n_components, n_features)
+    totals_ : ndarray of shape (n_components,)
+    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
+n_features_in_ : as for :class:`HMM`
+
+    See Also
+    --------
+    HMM : Any emission; describes the model, its input and all methods.
+    PoissonHMM : Counts without a given total.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgen import MultinomialHMM
+    >>> X = np.array([[5, 1, 0], [4, 1, 1], [0, 1, 6], [1, 0, 5], [5, 0, 0]])
+    >>> model = MultinomialHMM(n_components=2, random_state=0).fit(X)
+    >>> path = model.predict(X)
+    >>> (path == path[0]).tolist()
+    [True, True, False, False, True]
+    """
+
+    _parameter_constraints: dict = {**OF_CHAIN, **emissions.Multinomial._parameter_constraints}
+
+    def __init__(
+        self,
+        n_components=1,
+        *,
+        n_trials=None,
+        concentration=1.0,
+        topology="ergodic",
+        stationary=False,
+        startprob_prior=1.0,
+        transmat_prior=1.0,
+        startprob_init=None,
+        transmat_init=None,
+        emission_init=None,
+        fixed=(),
+        transmat_shared=None,
+        transmat_held=None,
+        tol=1e-6,
+        max_iter=500,
+        n_init=1,
+        init_params="auto",
+        acceleration=True,
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        verbose_interval=10,
+    ) -> None:
+        keep(self, locals())
+
+    def _emission(self):
+        return emissions.Multinomial(n_trials=self.n_trials, concentration=self.concentration)
+
+
+class GMMHMM(HMM):
+    r"""Hidden Markov model with a mixture of Gaussians in each state.
+
+    .. math:: p(x_t | z_t = k) = \sum_m w_{km} \mathcal{N}(x_t; \mu_{km}, \Sigma_{km})
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of states, K.
+    n_mix : int, default=1
+        Number of Gaussians in each state, M.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="diag"
+    weight_concentration_prior : as for :class:`skgen.emissions.Mixture`
+    reg_covar, mean_prior, mean_precision_prior, covariance_prior, degrees_of_freedom_prior : \
+as for :class:`skgen.emissions.Gaussian`
+    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
+emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
+acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+
+    Attributes
+    ----------
+    inner_weights_ : ndarray of shape (n_components, n_mix)
+    means_ : ndarray of shape (n_components, n_mix, n_features)
+    covariances_ : ndarray
+        Of shape (K, M, d, d), (d, d), (K, M, d) or (K, M) by ``covariance_type``.
+    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
+n_features_in_ : as for :class:`HMM`
+
+    See Also
+    --------
+    HMM : Any emission; describes the model, its input and all methods.
+    GaussianHMM : One Gaussian in each state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgen import GMMHMM
+    >>> rng = np.random.default_rng(0)
+    >>> quiet = rng.normal(rng.choice([-2.0, 2.0], (60, 1)), 0.5)
+    >>> X = [np.concatenate([quiet[:30], rng.normal(8.0, 0.5, (20, 1)), quiet[30:]])]
+    >>> model = GMMHMM(n_components=2, n_mix=2, random_state=0).fit(X)
+    >>> path = model.predict(X)[0]
+    >>> int((path != path[0]).sum())
+    20
+    """
+
+    _parameter_constraints: dict = {
+        **OF_CHAIN,
+        **emissions.Gaussian._parameter_constraints,
+        "n_mix": [Interval(Integral, 1, None, closed="left")],
+        "weight_concentration_prior": [Interval(Real, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_components=1,
+        *,
+        n_mix=1,
+        covariance_type="diag",
+        reg_covar="auto",
+        weight_concentration_prior=1.0,
+        mean_prior=None,
+        mean_precision_prior=0.0,
+        covariance_prior=None,
+        degrees_of_freedom_prior=None,
+        topology="ergodic",
+        stationary=False,
+        startprob_prior=1.0,
+        transmat_prior=1.0,
+        startprob_init=None,
+        transmat_init=None,
+        emission_init=None,
+        fixed=(),
+        transmat_shared=None,
+        transmat_held=None,
+        tol=1e-6,
+        max_iter=500,
+        n_init=1,
+        init_params="auto",
+        acceleration=True,
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        verbose_interval=10,
+    ) -> None:
+        keep(self, locals())
+
+    def _emission(self):
+        part = emissions.Gaussian(
+            covariance_type=self.covariance_type,
+            reg_covar=self.reg_covar,
+            mean_prior=self.mean_prior,
+            mean_precision_prior=self.mean_precision_prior,
+            covariance_prior=self.covariance_prior,
+            degrees_of_freedom_prior=self.degrees_of_freedom_prior,
+        )
+        return emissions.Mixture(
+            part, self.n_mix, weight_concentration_prior=self.weight_concentration_prior
         )
