@@ -50,6 +50,10 @@ class Emission(BaseEstimator):
         """The same emission over some of its features, by index: that of :meth:`marginal`."""
         return self
 
+    def recoded(self, rows):
+        """Rows in which what this emission reads as missing besides NaN is NaN."""
+        return rows
+
     def adapt(self, rows, n_components=1):
         """A copy of this emission in which defaults that depend on the data are numbers.
 

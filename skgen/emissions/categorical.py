@@ -49,6 +49,8 @@ class Categorical(Emission):
     unknown : {"error", "ignore"}, default="error"
         What to do after fit with a value that is not one of the categories. "ignore" treats it as
         missing.
+    missing_code : int, default=None
+        What marks a missing entry besides NaN, which integers do not have, e.g. -1.
 
     Notes
     -----
@@ -73,12 +75,21 @@ class Categorical(Emission):
         "n_categories": [Interval(Integral, 1, None, closed="left"), "array-like", None],
         "concentration": [Interval(Real, 1, None, closed="left")],
         "unknown": [StrOptions({"error", "ignore"})],
+        "missing_code": [Integral, None],
     }
 
-    def __init__(self, n_categories=None, concentration=1.0, unknown="error"):
+    def __init__(self, n_categories=None, concentration=1.0, unknown="error", missing_code=None):
         self.n_categories = n_categories
         self.concentration = concentration
         self.unknown = unknown
+        self.missing_code = missing_code
+
+    def recoded(self, rows):
+        """Rows with NaN in place of ``missing_code``."""
+        if self.missing_code is None:
+            return rows
+        gone = rows.values == self.missing_code
+        return Rows(np.where(gone, np.nan, rows.values), rows.weights) if gone.any() else rows
 
     def adapt(self, rows, n_components=1):
         """A copy which knows the number of categories of each column of ``rows``."""

@@ -160,6 +160,10 @@ class Mixture(Emission):
         """A copy whose inner emission knows the names of the columns."""
         return self._with(self._inner.resolve(names))
 
+    def recoded(self, rows):
+        """What the inner emission reads."""
+        return self._inner.recoded(rows)
+
     def restricted(self, features):
         """A copy whose inner emission is that of some features."""
         return self._with(self._inner.restricted(features))

@@ -179,6 +179,19 @@ class Product(Emission, _BaseComposition):
             )
         return resolved._map(lambda e, c: e.adapt(_columns_of(rows, c), n_components))
 
+    def recoded(self, rows):
+        """What each block reads of its columns."""
+        values = None
+        for _, emission, columns in self.resolve(None).blocks:
+            if columns.size and not 0 <= columns.min() <= columns.max() < rows.n_features:
+                continue  # of which adapt tells
+            block = _columns_of(rows, columns)
+            found = emission.recoded(block)
+            if found is not block:
+                values = np.array(rows.values) if values is None else values
+                values[:, columns] = found.values
+        return rows if values is None else Rows(values, rows.weights)
+
     def restricted(self, features):
         """The blocks that have some of these features, with their new indices."""
         features, kept = np.asarray(features), []

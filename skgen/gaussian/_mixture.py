@@ -517,6 +517,12 @@ class Mixture(Density):
         weights = 1.0 if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         return self.bic(X, sample_weight) + 2.0 * float((entropy * weights).sum())
 
+    def _rows(self, X, **options):
+        """X through the door, as the emission reads it."""
+        rows = super()._rows(X, **options)
+        # On the hot road of small Gaussian mixtures, which have nothing to recode.
+        return rows if getattr(self, "emission", None) is None else self._emission().recoded(rows)
+
     # ---- parameters -------------------------------------------------------------------------
 
     def _emission(self):

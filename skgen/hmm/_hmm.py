@@ -587,6 +587,12 @@ class HMM(SequenceDensity):
         """The share of time spent in each state in the long run, of shape (n_components,)."""
         return stationary_distribution(self._params().chain.transmat)
 
+    def _sequences(self, X, **options):
+        """X through the door, as the emission reads it."""
+        sequences = super()._sequences(X, **options)
+        sequences.rows = self._emission().recoded(sequences.rows)
+        return sequences
+
     # ---- parameters -------------------------------------------------------------------------
 
     def _emission(self):

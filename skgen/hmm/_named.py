@@ -182,7 +182,7 @@ class CategoricalHMM(HMM):
     ----------
     n_components : int, default=1
         Number of states, K.
-    n_categories, concentration, unknown : as for :class:`skgen.emissions.Categorical`
+    n_categories, concentration, unknown, missing_code : as for :class:`skgen.emissions.Categorical`
         ``unknown="ignore"`` treats symbols that fit has not seen as not observed.
     topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
 emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
@@ -218,6 +218,7 @@ n_features_in_ : as for :class:`HMM`
         n_categories=None,
         concentration=1.0,
         unknown="error",
+        missing_code=None,
         topology="ergodic",
         stationary=False,
         startprob_prior=1.0,
@@ -242,7 +243,10 @@ n_features_in_ : as for :class:`HMM`
 
     def _emission(self):
         return emissions.Categorical(
-            n_categories=self.n_categories, concentration=self.concentration, unknown=self.unknown
+            n_categories=self.n_categories,
+            concentration=self.concentration,
+            unknown=self.unknown,
+            missing_code=self.missing_code,
         )
 
 

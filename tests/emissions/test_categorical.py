@@ -4,8 +4,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from reference import categorical_log_likelihood
 from scipy.spatial.distance import pdist
 
+from skgen import Mixture
 from skgen._sequences import Rows
-from skgen.emissions import Categorical
+from skgen.emissions import Categorical, Product
 
 X = np.array([[0.0, 2], [1, 0], [1, 1], [np.nan, 2], [0, np.nan]])
 TINY = 1e-300
@@ -142,3 +143,17 @@ def test_unpacked_probabilities_are_zero_for_the_same_categories():
     emission, params = fit(Categorical((3, 4)))
     again = emission.unpack(emission.pack(params) - 0.01, params)
     assert_array_equal(again.probs == 0, params.probs == 0)
+
+
+def test_a_code_marks_missing_entries():
+    codes = np.array([[0, 1], [-1, 2], [1, -1], [0, 0]])
+    gaps = np.where(codes < 0, np.nan, codes)
+    emission = Categorical(missing_code=-1)
+    one, other = Mixture(emission, 1).fit(codes), Mixture(Categorical(), 1).fit(gaps)
+    assert_array_equal(one.probs_, other.probs_)
+    assert_array_equal(one.score_samples(codes), other.score_samples(gaps))
+    assert_array_equal(one.impute(codes, "mode"), other.impute(gaps, "mode"))
+    blocks = Product([("a", emission, [0]), ("b", emission, [1])])
+    assert_allclose(Mixture(blocks, 1).fit(codes).score(codes), one.score(gaps))
+    with pytest.raises(ValueError, match="-1 in row 1"):
+        Mixture(Categorical(), 1).fit(codes)
