@@ -1,4 +1,15 @@
-"""Two ways to one result: checked to be equal, then timed in turn in one process."""
+"""Two ways to one result: checked to be equal, then timed in turn in one process.
+
+The two sides take turns in blocks, and a ratio is that of two blocks next to each other:
+
+    rest | call | call call ... call | rest | call | call call ... call | rest ...
+          untimed   timed: ours              untimed  timed: theirs
+
+What is asked is the time of one of many calls, such as the iterations of a fit. The idle threads
+of a library spin for a while after its last call and would slow the other side: hence the rest.
+Waking threads that went to sleep, and taking memory back from the system, belongs to the first
+call of a run and not to the others: hence the call that is not timed, the same for both sides.
+"""
 
 import re
 import sys
@@ -14,10 +25,9 @@ import numpy as np
 from ._machine import Probes
 from ._report import Table
 
-# Idle threads of a library spin for a while after a call: without a rest they slow the next one.
-REST_SECONDS = 0.03
-# One measurement takes at least this long, by repeating short calls.
-LEAST_SECONDS = 0.002
+REST_SECONDS = 0.03  # threads of OpenBLAS spin for less
+LEAST_SECONDS = 0.1  # of the timed part of a block
+LEAST_SECONDS_QUICK = 0.002
 
 
 @dataclass(frozen=True)
@@ -140,13 +150,15 @@ class Run:
                 break
             for name, call in calls.items():
                 time.sleep(REST_SECONDS)
+                call()
                 seconds[name].append(timed(call, numbers[name]))
         return {name: np.array(values) for name, values in seconds.items()}
 
     def _repetitions(self, call):
-        """How often a call is made in one measurement; the calls here warm up as well."""
+        """How many calls are timed in a block."""
         call()
-        return max(1, int(np.ceil(LEAST_SECONDS / timed(call, 1))))
+        least = LEAST_SECONDS_QUICK if self.quick else LEAST_SECONDS
+        return max(1, int(np.ceil(least / timed(call, 1))))
 
     def timing_table(self, title, note, cases, names=("skgen", "scikit-learn")):
         """The cases that are wanted, timed, as a table; None where there is none."""
