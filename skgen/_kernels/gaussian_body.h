@@ -168,6 +168,31 @@ SK_INLINE void SK_(gm_load_small)(const int m, const R *SK_RESTRICT X, const SK_
         for (int j = 0; j < m; j++) x[j * BLOCK + i] = (X[j] - shift[j]) * unit[j];
     }
 }
+/* Complete rows of m >= W columns, by tiles of W x W of which the last one in a row may overlap the
+ * one before. Returns how many rows were taken, whole tiles: one by one they take four times as long. */
+static ptrdiff_t SK_(gm_load_tiles)(const R *SK_RESTRICT X, ptrdiff_t m, const SK_(gm_params) *p, ptrdiff_t rows,
+                                    R *SK_RESTRICT x) {
+    ptrdiff_t i = 0;
+#if SK_HAVE_TRANSPOSE && SK_VBYTES
+    for (; m >= W && i + W <= rows; i += W)
+        for (ptrdiff_t j = 0; j < m; j += W) {
+            ptrdiff_t column = j + W <= m ? j : m - W;
+            V tile[W], shift, unit;
+            memcpy(&shift, p->shift + column, sizeof(V));
+            memcpy(&unit, p->unit + column, sizeof(V));
+            SK_UNROLL
+            for (int e = 0; e < W; e++) {
+                memcpy(tile + e, X + (i + e) * m + column, sizeof(V));
+                tile[e] = (tile[e] - shift) * unit;
+            }
+            SK_(v_transpose)(tile);
+            SK_UNROLL
+            for (int e = 0; e < W; e++) memcpy(x + (column + e) * BLOCK + i, tile + e, sizeof(V));
+        }
+#endif
+    return i;
+}
+
 /* Rows first .. first + rows - 1 of X into s->x, feature-major, shifted and scaled; padding is 0. */
 static void SK_(gm_load)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns,
                          ptrdiff_t first, ptrdiff_t rows, SK_(gm_scratch) *s) {
@@ -191,8 +216,8 @@ static void SK_(gm_load)(const sk_gm_job *job, const SK_(gm_params) *p, const pt
     else if (m == 3) SK_(gm_load_small)(3, X, p, rows, x);
     else if (m == 4) SK_(gm_load_small)(4, X, p, rows, x);
     else
-        for (ptrdiff_t i = 0; i < rows; i++, X += d)
-            for (ptrdiff_t j = 0; j < m; j++) x[j * BLOCK + i] = (X[j] - shift[j]) * unit[j];
+        for (ptrdiff_t i = SK_(gm_load_tiles)(X, m, p, rows, x); i < rows; i++)
+            for (ptrdiff_t j = 0; j < m; j++) x[j * BLOCK + i] = (X[i * d + j] - shift[j]) * unit[j];
     for (ptrdiff_t i = 0; i < BLOCK; i++) weight[i] = i < rows;
     if (job->weights)
         for (ptrdiff_t i = 0; i < rows; i++) weight[i] = (R)job->weights[sk_at(job, first + i)];
@@ -331,37 +356,58 @@ static void SK_(gm_write_joint)(const sk_gm_job *job, const V *joint, ptrdiff_t 
     }
 }
 
+static double SK_(gm_lane_sum)(V a) {
+    double sum = 0;
+    for (int i = 0; i < W; i++) sum += (double)((R *)&a)[i];
+    return sum;
+}
+
+/* Sum of the products of all items of a and b, taken in double precision. */
+static double SK_(gm_weighted_sum)(const V *a, const V *b, int nv) {
+#if SK_IS_DOUBLE
+    V sum = SK_(v_set)(0);
+    for (int i = 0; i < nv; i++) sum = SK_(v_fma)(a[i], b[i], sum);
+    return SK_(gm_lane_sum)(sum);
+#else
+    const R *x = (const R *)a, *y = (const R *)b;
+    double sum[4] = {0}; /* to be added at the same time */
+    for (ptrdiff_t i = 0; i < nv * W; i += 4)
+        for (int e = 0; e < 4; e++) sum[e] += (double)x[i + e] * (double)y[i + e];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+#endif
+}
+
+/* log_joint of a vector of rows -> its exp from the largest on; that and the sum are returned. */
+SK_INLINE V SK_(gm_exp)(V *SK_RESTRICT joint, ptrdiff_t K, V *largest, int kept) {
+    V top = joint[0], sum = SK_(v_set)(0);
+    for (ptrdiff_t k = 1; k < K; k++) top = SK_(v_max)(top, joint[k * NB]);
+    for (ptrdiff_t k = 0; k < K; k++) {
+        V e = SK_(v_exp)(joint[k * NB] - top);
+        if (kept) joint[k * NB] = e;
+        sum += e;
+    }
+    *largest = top;
+    return sum;
+}
+
 /* log_joint -> responsibilities times weights, in place. Returns the weighted log-likelihood. */
 static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_t first, ptrdiff_t rows, int nv) {
-    V top[SK_(block_vectors)], sum[SK_(block_vectors)];
-    double t0 = 0, t1 = 0, t2 = 0, t3 = 0; /* four sums, to be added at the same time */
-    for (int b = 0; b < nv; b++) { top[b] = s->joint[b]; sum[b] = SK_(v_set)(0); }
-    for (ptrdiff_t k = 1; k < job->K; k++)
-        for (int b = 0; b < nv; b++) top[b] = SK_(v_max)(top[b], s->joint[k * NB + b]);
-    for (ptrdiff_t k = 0; k < job->K; k++)
+    V value[SK_(block_vectors)], sum[SK_(block_vectors)];
+    if (job->resp || job->slots)
         for (int b = 0; b < nv; b++) {
-            V e = SK_(v_exp)(s->joint[k * NB + b] - top[b]);
-            s->joint[k * NB + b] = e;
-            sum[b] += e;
+            sum[b] = SK_(gm_exp)(s->joint + b, job->K, value + b, 1);
+            V scale = s->weight[b] / sum[b];
+            for (ptrdiff_t k = 0; k < job->K; k++) s->joint[k * NB + b] *= scale;
         }
-    for (int b = 0; b < nv; b++) {
-        top[b] += SK_(v_log)(sum[b]);
-        sum[b] = s->weight[b] / sum[b];
-    }
-    const R *value = (const R *)top, *weight = (const R *)s->weight;
-    for (ptrdiff_t i = 0; i < nv * W; i += 4) { /* padding has weight zero */
-        t0 += (double)weight[i] * (double)value[i];
-        t1 += (double)weight[i + 1] * (double)value[i + 1];
-        t2 += (double)weight[i + 2] * (double)value[i + 2];
-        t3 += (double)weight[i + 3] * (double)value[i + 3];
-    }
+    else
+        for (int b = 0; b < nv; b++) sum[b] = SK_(gm_exp)(s->joint + b, job->K, value + b, 0);
+    /* On their own: the long chains of several logarithms fill each other's gaps. */
+    for (int b = 0; b < nv; b++) value[b] += SK_(v_log)(sum[b]);
+    const R *log_prob = (const R *)value;
     if (job->log_prob)
         for (ptrdiff_t i = 0; i < rows; i++)
-            job->log_prob[sk_at(job, first + i)] = value[i] <= FLOOR / 2 ? -INFINITY : (double)value[i];
-    if (job->resp || job->slots)
-        for (ptrdiff_t k = 0; k < job->K; k++)
-            for (int b = 0; b < nv; b++) s->joint[k * NB + b] *= sum[b];
-    return (t0 + t1) + (t2 + t3);
+            job->log_prob[sk_at(job, first + i)] = log_prob[i] <= FLOOR / 2 ? -INFINITY : (double)log_prob[i];
+    return SK_(gm_weighted_sum)(s->weight, value, nv);
 }
 
 static void SK_(gm_write_resp)(const sk_gm_job *job, const V *resp, ptrdiff_t first, ptrdiff_t rows) {
@@ -518,12 +564,6 @@ static void SK_(gm_moments)(const sk_gm_job *job, const SK_(gm_params) *p, SK_(g
         else if (p->m == 4) SK_(gm_moments_small)(4, s->x, resp, mean, acc, nv);
         else SK_(gm_moments_tiled)(s, resp, mean, p->padded, acc, nv);
     }
-}
-
-static double SK_(gm_lane_sum)(V a) {
-    double sum = 0;
-    for (int i = 0; i < W; i++) sum += (double)((R *)&a)[i];
-    return sum;
 }
 
 /* Accumulators of all components summed over lanes and added to `out`, laid out as a slot. */

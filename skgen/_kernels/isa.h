@@ -41,6 +41,12 @@
 #define SK_PREFETCH(address)
 #endif
 
+#if defined(__GNUC__) && !defined(__clang__)
+#define SK_HAVE_TRANSPOSE 1 /* by __builtin_shuffle */
+#else
+#define SK_HAVE_TRANSPOSE 0
+#endif
+
 enum { SK_BASELINE = 0, SK_AVX2 = 1, SK_AVX512 = 2 };
 
 /* The best instruction set of this machine, or the one that SKGEN_ISA asks for if it has it. */
