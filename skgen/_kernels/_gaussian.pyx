@@ -10,29 +10,6 @@ from ._threads cimport sk_enter_parallel, sk_leave_parallel
 cnp.import_array()
 
 cdef extern from "gaussian.h" nogil:
-    ctypedef struct sk_gm_job:
-        const void *X
-        Py_ssize_t n, d, K
-        const double *weights
-        const Py_ssize_t *order
-        const Py_ssize_t *starts
-        const unsigned char *masks
-        Py_ssize_t n_patterns
-        int diagonal, masked
-        const double *shift
-        const double *unit
-        const double *log_weights
-        const double *means
-        const double *covariances
-        const double *given
-        double *log_prob
-        double *resp
-        double *log_joint
-        Py_ssize_t *labels
-        double *slots
-        double *slot_log_lik
-        Py_ssize_t slot_size, chunk_rows, n_chunks
-        Py_ssize_t failed
     int sk_isa()
     Py_ssize_t sk_gm_padded(Py_ssize_t K)
     void sk_gm_prepare(sk_gm_job *job, int is_float)
@@ -124,7 +101,7 @@ def mixture_pass(
         job.starts = <const Py_ssize_t *>_data(starts, job.n_patterns + 1)
         job.masks = <const unsigned char *>cnp.PyArray_DATA(masks)
     scratch = _empty(2 * d + K * d + cnp.PyArray_SIZE(covariances))
-    _scale(
+    gm_scale(
         &job, is_float, <double *>cnp.PyArray_DATA(means),
         <double *>cnp.PyArray_DATA(covariances), <double *>cnp.PyArray_DATA(scratch))
     _cut(&job, moments)
@@ -158,7 +135,7 @@ def mixture_pass(
     if job.failed > 0:
         return 0.0, job.failed - 1, None
     sk_gm_combine(&job)
-    return job.slot_log_lik[0], -1, _statistics(&job) if moments else None
+    return job.slot_log_lik[0], -1, gm_statistics(&job) if moments else None
 
 
 cdef _check(cnp.ndarray X, cnp.ndarray means, cnp.ndarray covariances, cnp.ndarray log_weights):
@@ -201,7 +178,7 @@ cdef cnp.ndarray _empty(Py_ssize_t a, Py_ssize_t b=0, Py_ssize_t c=0):
     return cnp.PyArray_EMPTY(3 if c else 2 if b else 1, shape, cnp.NPY_FLOAT64, 0)
 
 
-cdef void _scale(
+cdef void gm_scale(
     sk_gm_job *job, int is_float, const double *means, const double *cov, double *out,
 ) noexcept:
     """Parameters in the kernel's coordinates: (x - shift) * unit, unit a power of two."""
@@ -255,7 +232,7 @@ cdef double _flops(sk_gm_job *job) noexcept:
     return n * K * (2 * d * d + 5 * d + 40) + job.n_patterns * K * d * d * d
 
 
-cdef _statistics(sk_gm_job *job):
+cdef gm_statistics(sk_gm_job *job):
     """The first slot as arrays with k first, in the units of the data."""
     cdef Py_ssize_t d = job.d, K = job.K, Kp = sk_gm_padded(K), i, j, k, e
     cdef const double *slot = job.slots
