@@ -8,6 +8,7 @@ from .mixture import Mixture
 from .multinomial import Multinomial
 from .poisson import Poisson
 from .product import Product
+from .student import StudentT
 
 __all__ = [
     "Bernoulli",
@@ -18,4 +19,5 @@ __all__ = [
     "Multinomial",
     "Poisson",
     "Product",
+    "StudentT",
 ]

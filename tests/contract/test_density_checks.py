@@ -28,6 +28,12 @@ DENSITIES = {
             "check_imputed_mode_is_the_most_probable_value": "it is the mode within a part"
         },
     ),
+    **{
+        f"Mixture of t, {kind}": DensityCase(
+            Mixture(emissions.StudentT(kind), 2, tol=1e-9), tolerance=1e-5
+        )
+        for kind in ("full", "tied", "diag")
+    },
     "Mixture of Poissons": DensityCase(Mixture(emissions.Poisson(), 2), data="counts"),
     "Mixture of multinomials": DensityCase(Mixture(emissions.Multinomial(20), 2), data="trials"),
     "Mixture of Bernoullis": DensityCase(Mixture(emissions.Bernoulli(), 2), data="binary"),
