@@ -6,6 +6,7 @@ from .categorical import Categorical
 from .gaussian import Gaussian
 from .mixture import Mixture
 from .multinomial import Multinomial
+from .negative_binomial import NegativeBinomial
 from .poisson import Poisson
 from .product import Product
 from .student import StudentT
@@ -17,6 +18,7 @@ __all__ = [
     "Gaussian",
     "Mixture",
     "Multinomial",
+    "NegativeBinomial",
     "Poisson",
     "Product",
     "StudentT",

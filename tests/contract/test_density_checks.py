@@ -35,6 +35,9 @@ DENSITIES = {
         for kind in ("full", "tied", "diag")
     },
     "Mixture of Poissons": DensityCase(Mixture(emissions.Poisson(), 2), data="counts"),
+    "Mixture of negative binomials": DensityCase(
+        Mixture(emissions.NegativeBinomial(), 2), data="counts", tolerance=1e-5
+    ),
     "Mixture of multinomials": DensityCase(Mixture(emissions.Multinomial(20), 2), data="trials"),
     "Mixture of Bernoullis": DensityCase(Mixture(emissions.Bernoulli(), 2), data="binary"),
     "Mixture of categoricals": DensityCase(Mixture(emissions.Categorical(), 2), data="categories"),

@@ -17,6 +17,7 @@ from skgen.emissions import (
     Gaussian,
     Mixture,
     Multinomial,
+    NegativeBinomial,
     Poisson,
     Product,
     StudentT,
@@ -35,6 +36,11 @@ class Case(NamedTuple):
 
 def counts(rng, n):
     return rng.poisson(rng.choice([0.5, 1.0], (n, 1)) * [4.0, 9.0]).astype(float)
+
+
+def scattered(rng, n):
+    mean = rng.choice([0.5, 1.0], (n, 1)) * [4.0, 9.0]
+    return rng.poisson(mean * rng.gamma(2.0, 0.5, (n, 2))).astype(float)
 
 
 def bits(rng, n):
@@ -125,6 +131,7 @@ CASES = {
     },
     "student-tied": Case(StudentT("tied", dof=5.0), heavy, [WIDE, WIDE], 1e-5),
     "student-fixed": Case(StudentT(dof=5.0, reg_covar=0.0), heavy, [WIDE, WIDE], 1e-5),
+    "negative-binomial": Case(NegativeBinomial(), scattered, [even(range(400))] * 2),
     "mixture-of-one": Case(Mixture(Categorical(), 1), codes, CODES),
 }
 
