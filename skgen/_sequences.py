@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import narwhals as nw
 import numpy as np
+from scipy import sparse
 
 from ._kernels import _rows
 
@@ -241,12 +242,13 @@ def to_sequences(X, lengths=None, by=None):
         return [_steps(x, s) for s, x in enumerate(X)]
     if nw.dependencies.is_into_dataframe(X):
         return [X]
-    X = np.asarray(X)
+    X = _dense(X, "X")
     if X.ndim not in (2, 3):
         raise ValueError(
-            f"X is an array of shape {X.shape}; pass a list with one array per sequence, an array "
-            "of shape (n_sequences, n_steps, n_features), or one sequence of shape "
-            "(n_steps, n_features): X.reshape(-1, 1) for one series of numbers."
+            f"X is a {X.ndim}D array of shape {X.shape}; pass a list with one array per sequence, "
+            "an array of shape (n_sequences, n_steps, n_features), or one sequence of shape "
+            "(n_steps, n_features). Reshape your data by X.reshape(-1, 1) if it is one series of "
+            "numbers, and by X.reshape(1, -1) if it is one step."
         )
     return list(X) if X.ndim == 3 else [X]
 
@@ -285,7 +287,7 @@ def _steps(x, s):
     if nw.dependencies.is_into_dataframe(x):
         return x
     try:
-        x = np.asarray(x)
+        x = _dense(x, f"sequence {s}")
     except ValueError as error:
         raise ValueError(f"sequence {s} is not an array: {error}") from error
     if x.ndim not in (1, 2):
@@ -294,6 +296,15 @@ def _steps(x, s):
             "(n_steps,) for one feature."
         )
     return x.reshape(len(x), -1)
+
+
+def _dense(X, name):
+    """X as an array, or an error where it is sparse."""
+    if sparse.issparse(X):
+        raise TypeError(
+            f"{name} is a sparse matrix, but sequences must be dense; convert it by .toarray()."
+        )
+    return np.asarray(X)
 
 
 def _stacked(X, lengths):

@@ -103,14 +103,31 @@ def race(problem, methods, n_components, rng):
         With ``points``, ``rows``, ``start(resp)``, ``step``, ``rank(result)``.
     methods : sequence of str
     """
-    weights, runs = problem.rows.weights, []
+    weights = problem.rows.weights
     weights = np.ones(len(problem.rows)) if weights is None else weights
-    for method in methods:
-        resp = responsibilities(method, problem.points, weights, n_components, rng)
-        start = problem.start(resp)
-        if len(methods) == 1:
-            return start
-        runs.append(run_em(problem.step, start, max_iter=RACE_STEPS, tol=-1))
-        if runs[-1].interrupted:
-            raise KeyboardInterrupt
-    return max(runs, key=problem.rank).params
+    starts = (
+        problem.start(responsibilities(method, problem.points, weights, n_components, rng))
+        for method in methods
+    )
+    return next(starts) if len(methods) == 1 else best_of(problem, starts)
+
+
+def best_of(problem, starts, legs=((RACE_STEPS, 1),)):
+    """The parameters that lead the others after some steps of EM.
+
+    Parameters
+    ----------
+    problem : the EM problem on the rows of the race
+    starts : iterable of parameters
+    legs : sequence of (n_steps, n_left)
+        How far each leg of the race goes, and how many go on after it.
+    """
+    for n_steps, n_left in legs:
+        runs = []
+        for start in starts:
+            runs.append(run_em(problem.step, start, max_iter=n_steps, tol=-1))
+            if runs[-1].interrupted:
+                raise KeyboardInterrupt
+        runs = sorted(runs, key=problem.rank, reverse=True)[:n_left]
+        starts = [run.params for run in runs]
+    return starts[0]

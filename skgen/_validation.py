@@ -213,7 +213,7 @@ def _is_ready(estimator, X):
 
 def _is_single(X):
     """Whether X is one sequence: a frame, or anything of two dimensions but a list."""
-    return not is_list(X) and (nw.dependencies.is_into_dataframe(X) or np.ndim(X) == 2)
+    return not is_list(X) and (nw.dependencies.is_into_dataframe(X) or np.asarray(X).ndim == 2)
 
 
 def _as_matrix(estimator, X, reset, min_rows=1):

@@ -77,6 +77,14 @@ class Emission(BaseEstimator):
     def maximize(self, statistics):
         """Parameters which maximise the expected log-likelihood plus log prior: the M-step."""
 
+    def maximize_held(self, statistics, last, held):
+        """The M-step in which the fields ``held`` of the parameters stay as they are in ``last``.
+
+        Right as it is here where the maximum over the other fields does not depend on them.
+        """
+        kept = {name: getattr(last, name) for name in last._fields if name in held}
+        return self.maximize(statistics)._replace(**kept)
+
     @abstractmethod
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``, of shape (len(components), n_features)."""

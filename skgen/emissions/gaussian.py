@@ -249,6 +249,20 @@ class Gaussian(Emission):
             covariances[k] = np.diag(bound.scale**2) if self.dense else bound.scale**2
         return GaussianParams(means, covariances)
 
+    def maximize_held(self, statistics, last, held):
+        """The M-step; covariances are about the means that there will be."""
+        if "means" not in held or "covariances" in held:
+            return super().maximize_held(statistics, last, held)
+        second, alone = statistics.second, copy.copy(self)
+        if prior := self._bound.mean_prior:
+            b = last.means - prior["prior_mean"]
+            outer = b[:, :, None] * b[:, None] if second.ndim == 3 else b**2
+            second = second + prior["prior_precision"] * outer
+            alone._bound = self._bound._replace(mean_prior={})
+        first = np.zeros_like(statistics.first)
+        held_fast = statistics._replace(first=first, second=second, origin=last.means)
+        return alone.maximize(held_fast)._replace(means=last.means)
+
     def _pool(self, covariances, s):
         """One covariance for all components, or one variance for all features."""
         bound, prior = self._bound, self._bound.covariance_prior

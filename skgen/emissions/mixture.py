@@ -222,6 +222,12 @@ class Mixture(Emission):
         inner = self._inner.maximize(statistics.inner)
         return self._folded(self._weights(statistics.counts), inner)
 
+    def maximize_held(self, statistics, last, held):
+        """The M-step of the weights and that of the inner emission."""
+        inner = self._inner.maximize_held(statistics.inner, self._flat(last), held)
+        weights = self._weights(statistics.counts)
+        return self._folded(last.inner_weights if "inner_weights" in held else weights, inner)
+
     def regularizer(self, params):
         """The log priors of the weights and of the parts."""
         own = Simplex(self.weight_concentration_prior).regularizer(params.inner_weights)

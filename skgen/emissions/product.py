@@ -226,6 +226,16 @@ class Product(Emission, _BaseComposition):
         pairs = zip(self._named, statistics, strict=True)
         return self._joined(emission.maximize(found) for (_, emission), found in pairs)
 
+    def maximize_held(self, statistics, last, held):
+        """The M-steps of the blocks."""
+        parts = []
+        for (name, emission, _), found, part in zip(
+            self.blocks, statistics, self._split(last), strict=True
+        ):
+            own = {field for field in part._fields if f"{name}__{field}" in held}
+            parts.append(emission.maximize_held(found, part, own))
+        return self._joined(parts)
+
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``."""
         out = np.empty((len(components), sum(len(c) for *_, c in self.blocks)))

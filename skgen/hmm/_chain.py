@@ -34,6 +34,8 @@ class Chain:
         Whether ``startprob`` is the stationary distribution of ``transmat``.
     startprob_prior, transmat_prior : float or array-like
         Concentrations of the Dirichlet priors.
+    startprob_init, transmat_init : array-like, default=None
+        Where EM starts, kept as far as given in the dict ``given``.
     shared : array-like of int of shape (K, K), or None
         Transitions with the same positive number have the same probability.
     held : array-like of bool of shape (K, K), or None
@@ -47,6 +49,8 @@ class Chain:
         stationary=False,
         startprob_prior=1.0,
         transmat_prior=1.0,
+        startprob_init=None,
+        transmat_init=None,
         shared=None,
         held=None,
     ):
@@ -63,6 +67,46 @@ class Chain:
                 "stationary=True needs a chain that comes back to every state, with transitions "
                 "neither shared nor held; use an ergodic topology or stationary=False."
             )
+        self.given = self._given(startprob_init, transmat_init, held)
+
+    def _given(self, startprob, transmat, held):
+        """The start as far as the user gave it, checked."""
+        given = {}
+        if held is not None and transmat is None:
+            raise ValueError("transmat_held needs transmat_init, which has what is held.")
+        if startprob is not None and self.stationary:
+            raise ValueError(
+                "startprob_init was given, but with stationary=True it follows from transmat_init; "
+                "leave it out."
+            )
+        if self.first.sum() == 1:
+            given["startprob"] = self.first * 1.0
+        if startprob is not None:
+            given["startprob"] = self._startprob(startprob)
+        if transmat is not None:
+            given["transmat"] = self._transmat(transmat)
+            if self.stationary:
+                given["startprob"] = stationary_distribution(given["transmat"])
+        return given
+
+    def _startprob(self, value):
+        startprob = _probabilities("startprob_init", value, (self.n_states,))
+        if (startprob[~self.first] > 0).any():
+            raise ValueError(
+                f"startprob_init={startprob.tolist()} begins in states in which topology does not; "
+                "leave it out, or give topology as a mask."
+            )
+        return startprob
+
+    def _transmat(self, value):
+        transmat = _probabilities("transmat_init", value, self.allowed.shape)
+        if (transmat[~self.allowed] > 0).any():
+            i, j = np.argwhere((transmat > 0) & ~self.allowed)[0]
+            raise ValueError(
+                f"transmat_init is {transmat[i, j]:.6g} at ({i}, {j}), a transition that topology "
+                "does not allow; give it the probability 0 or allow it."
+            )
+        return transmat if self.groups is None else self._feasible(transmat, transmat)
 
     def _groups(self, shared, held):
         """Labels (K, K) of transitions that are equal; 0 for those that are held."""
@@ -75,14 +119,14 @@ class Chain:
             labels = np.where(_square("transmat_held", held, K) != 0, 0, labels)
         return np.where(self.allowed, labels, 0)
 
-    def uniform(self, given=None):
+    def uniform(self):
         """The chain that prefers no free transition to another; held ones are as given."""
         startprob = self.first / self.first.sum()
         transmat = self.allowed / self.allowed.sum(axis=1, keepdims=True)
-        if self.groups is None:
-            return ChainParams(startprob, transmat)
-        transmat = transmat if given is None else given
-        return ChainParams(startprob, self._feasible(self.allowed * 1.0, transmat))
+        if self.groups is not None:
+            held = self.given.get("transmat", transmat)
+            transmat = self._feasible(self.allowed * 1.0, held)
+        return ChainParams(startprob, transmat)
 
     def _feasible(self, counts, given):
         """Rows by :func:`grouped_rows`; raises where none add up to one."""
@@ -96,29 +140,24 @@ class Chain:
             )
         return rows
 
-    def checked(self, params):
-        """Given probabilities, or an error where they are none or go where none are allowed."""
-        startprob = _probabilities("startprob_init", params.startprob, (self.n_states,))
-        transmat = _probabilities("transmat_init", params.transmat, self.allowed.shape)
-        if (transmat[~self.allowed] > 0).any():
-            i, j = np.argwhere((transmat > 0) & ~self.allowed)[0]
-            raise ValueError(
-                f"transmat_init is {transmat[i, j]:.6g} at ({i}, {j}), a transition that topology "
-                "does not allow; give it the probability 0 or allow it."
-            )
+    def maximize(self, start_counts, counts, last, held=()):
+        """The chain of the highest posterior for expected counts.
+
+        States without any stay put, and so does what ``held`` names.
+        """
+        startprob, transmat = last
+        if self.stationary:
+            held = "transmat" in held
+            return last if held else self._maximize_stationary(start_counts, counts, last)
+        if "startprob" not in held:
+            startprob = self.start_simplex.maximize(start_counts, startprob)
+        if "transmat" not in held:
+            transmat = self._maximize_rows(counts, transmat)
         return ChainParams(startprob, transmat)
 
-    def maximize(self, start_counts, counts, last):
-        """The chain of the highest posterior for expected counts; states without any stay put."""
-        if self.stationary:
-            return self._maximize_stationary(start_counts, counts, last)
-        startprob = self.start_simplex.maximize(start_counts, last.startprob)
-        if self.groups is not None:
-            return ChainParams(startprob, self._maximize_grouped(counts, last.transmat))
-        return ChainParams(startprob, self.row_simplex.maximize(counts, last.transmat))
-
-    def _maximize_grouped(self, counts, last):
-        """Rows with shared and held entries."""
+    def _maximize_rows(self, counts, last):
+        if self.groups is None:
+            return self.row_simplex.maximize(counts, last)
         counts = counts + (self.row_simplex.concentration - 1.0) * self.allowed
         return grouped_rows(counts, self.groups, last)
 
@@ -191,11 +230,11 @@ def allowed_transitions(topology, n_states):
     if isinstance(topology, str):
         if topology not in TOPOLOGIES:
             raise ValueError(f"topology={topology!r} must be one of {TOPOLOGIES} or a mask.")
-        after = np.subtract.outer(np.arange(n_states), np.arange(n_states)).T
+        after = np.arange(n_states) - np.arange(n_states)[:, None]
         if topology == "linear":
             return (after == 0) | (after == 1)
         return np.ones(after.shape, dtype=bool) if topology == "ergodic" else after >= 0
-    mask = _square("topology", topology, n_states) != 0
+    mask = np.ascontiguousarray(_square("topology", topology, n_states) != 0)
     if not mask.any(axis=1).all():
         k = int((~mask.any(axis=1)).argmax())
         raise ValueError(

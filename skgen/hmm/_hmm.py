@@ -17,7 +17,7 @@ from .._kernels import _hmm
 from .._monitors import FitMonitor
 from .._sequences import object_array
 from .._starts import runs_from_starts
-from .._validation import check_array_parameter, check_features, check_memory
+from .._validation import check_features, check_memory
 from ..emissions import Emission, Gaussian
 from ..emissions._base import complete_mixture
 from ._chain import TOPOLOGIES, Chain, ChainParams, stationary_distribution
@@ -280,18 +280,17 @@ class HMM(SequenceDensity):
             self.stationary,
             self.startprob_prior,
             self.transmat_prior,
+            self.startprob_init,
+            self.transmat_init,
             self.transmat_shared,
             self.transmat_held,
         )
         emission = self._emission().adapt(rows, K)
-        self._check_fixed()
-        return HMMProblem(emission, chain, sequences, labels, self.fixed)
-
-    def _check_fixed(self):
-        known = ("startprob", "transmat", *self._emission().params_type._fields)
-        for name in self.fixed:
-            if name not in known:
-                raise ValueError(f"fixed has {name!r}, which is no parameter; they are {known}.")
+        own = emission.params_type._fields
+        _check_names("emission_init", self.emission_init or (), own)
+        _check_names("fixed", self.fixed, (*ChainParams._fields, *own))
+        given = {**chain.given, **(self.emission_init or {})}
+        return HMMProblem(emission, chain, sequences, labels, given, self.fixed)
 
     def _warm(self):
         """Whether to go on from the fitted parameters."""
@@ -301,35 +300,7 @@ class HMM(SequenceDensity):
         """Parameters from which EM runs over all sequences."""
         if self._warm():
             return self._params()
-        start = start_of(problem, self.init_params, rng)
-        chain = self._given_chain(problem.chain, start.chain)
-        return HMMParams(chain, self._given_emission(start.emission))
-
-    def _given_chain(self, chain, start):
-        """The chain of the start with what the user gave in its place."""
-        if self.startprob_init is not None:
-            start = start._replace(startprob=self.startprob_init)
-        if self.transmat_init is not None:
-            start = start._replace(transmat=self.transmat_init)
-        start = chain.checked(start)
-        if chain.groups is not None:
-            start = start._replace(transmat=chain.uniform(start.transmat).transmat)
-        if chain.stationary:
-            start = start._replace(startprob=stationary_distribution(start.transmat))
-        return start
-
-    def _given_emission(self, start):
-        """The emission's parameters of the start with what the user gave in their place."""
-        given = {}
-        for name, value in (self.emission_init or {}).items():
-            if name not in start._fields:
-                raise ValueError(
-                    f"emission_init has {name!r}, but the parameters of "
-                    f"{type(self._emission()).__name__} emissions are {start._fields}."
-                )
-            shape = np.shape(getattr(start, name))
-            given[name] = check_array_parameter(f"emission_init[{name!r}]", value, shape)
-        return start._replace(**given)
+        return start_of(problem, self.init_params, rng)
 
     def _finish(self, problem, run):
         """Attributes and warnings."""
@@ -667,6 +638,13 @@ class HMM(SequenceDensity):
             held=self.transmat_held,
         )
         return chain.n_parameters(params.chain) + self._emission().n_parameters(params.emission)
+
+
+def _check_names(argument, names, known):
+    """Raise where an argument names what is no parameter."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{argument} has {name!r}, which is no parameter; they are {known}.")
 
 
 def _lengths(length, n_samples):

@@ -9,6 +9,7 @@ import numpy as np
 from .._em import ROUNDING, run_em
 from .._kernels import _hmm
 from .._sequences import Sequences
+from .._validation import check_array_parameter
 from ._chain import ChainParams
 
 # Responsibilities of a start are drawn towards uniform: EM leaves no probability of zero.
@@ -34,13 +35,14 @@ class ChainStatistics(NamedTuple):
 class HMMProblem:
     """One model, its hyperparameters bound to the data, and the sequences it is fitted to.
 
-    ``labels`` (n_rows,) hold known states, -1 where they are unknown. ``held`` names what EM
-    leaves as it was at the start: "startprob", "transmat", fields of the emission's parameters.
+    ``labels`` (n_rows,) hold known states, -1 where they are unknown. ``given`` has what the user
+    gave of the start, by name: "startprob", "transmat", fields of the emission's parameters.
+    ``held`` names what EM leaves as it was at the start.
     """
 
-    def __init__(self, emission, chain, sequences, labels=None, held=()):
-        self.emission, self.chain, self.held = emission, chain, frozenset(held)
-        self.sequences, self.labels = sequences, labels
+    def __init__(self, emission, chain, sequences, labels=None, given=None, held=()):
+        self.emission, self.chain, self.sequences = emission, chain, sequences
+        self.labels, self.given, self.held = labels, given or {}, frozenset(held)
         self.rows, self.total_weight = sequences.rows, sequences.rows.total_weight
 
     @cached_property
@@ -48,24 +50,38 @@ class HMMProblem:
         """The rows as points for k-means."""
         return self.emission.embed(self.rows)
 
+    @property
+    def all_given(self):
+        """Whether the user gave the whole start."""
+        return {*ChainParams._fields, *self.emission.params_type._fields} <= self.given.keys()
+
     def on(self, sequences, labels):
-        """The same problem on other sequences."""
-        return HMMProblem(self.emission, self.chain, sequences, labels, self.held)
+        """The same problem on other sequences, where to look for what the user did not give."""
+        held = self.held | self.given.keys()
+        return HMMProblem(self.emission, self.chain, sequences, labels, self.given, held)
 
     def source(self, params):
         """What the recursions read of the emission, as keyword arguments of their kernels."""
         return source(self.emission, params.emission, self.sequences, self.labels)
 
     def start(self, resp):
-        """Parameters for given responsibilities (n_rows, K)."""
+        """Parameters for given probabilities of the states, (n_rows, K)."""
         if self.labels is not None:
             known = self.labels >= 0
-            resp[known] = 0.0
-            resp[known, self.labels[known]] = (
-                1.0 if self.rows.weights is None else (self.rows.weights[known])
-            )
+            resp[known] = np.eye(resp.shape[1])[self.labels[known]]
+        if self.rows.weights is not None:
+            resp = resp * self.rows.weights[:, None]
         emission = self.emission.initialize(self.rows, resp)
-        return HMMParams(self.chain_of(resp), emission)
+        return HMMParams(self.chain_of(resp), self._as_given(emission))
+
+    def _as_given(self, start):
+        """The emission's parameters with what the user gave in their place."""
+        given = {
+            name: check_array_parameter(f"emission_init[{name!r}]", value, np.shape(old))
+            for name, old in start._asdict().items()
+            if (value := self.given.get(name)) is not None
+        }
+        return start._replace(**given)
 
     def chain_of(self, resp):
         """A chain from the responsibilities of neighbouring rows, drawn towards uniform."""
@@ -78,16 +94,18 @@ class HMMProblem:
         size = np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
         counts = counts + SMOOTHING * size * uniform.transmat
         first = (resp[offsets[:-1]].sum(axis=0) + uniform.startprob) * self.chain.first
-        return self.chain.maximize(first, counts, uniform)
+        given = {name: self.given[name] for name in ChainParams._fields if name in self.given}
+        return self.chain.maximize(first, counts, uniform._replace(**given), given)
 
     def step(self, params):
         """The parameters after one step of EM, and the objective before it."""
         found = self.expectation(params)
-        chain = self.chain.maximize(found.start_counts, found.counts, params.chain)
-        ahead = HMMParams(chain, self.emission.maximize(found.emission))
+        chain = self.chain.maximize(found.start_counts, found.counts, params.chain, self.held)
         if self.held:
-            ahead = hold(ahead, params, self.held)
-        return ahead, self._per_row(params, found.log_lik)
+            emission = self.emission.maximize_held(found.emission, params.emission, self.held)
+        else:
+            emission = self.emission.maximize(found.emission)
+        return HMMParams(chain, emission), self._per_row(params, found.log_lik)
 
     def objective(self, params):
         """The objective per row: log-likelihood plus log prior."""
@@ -175,17 +193,6 @@ def source(emission, params, sequences, labels=None):
         table[known] = -np.inf
         table[known, labels[known]] = kept
     return {"log_lik": table}
-
-
-def hold(ahead, params, names):
-    """``ahead`` with the named parameters as they are in ``params``."""
-    chain = ahead.chain._replace(
-        **{name: getattr(params.chain, name) for name in ChainParams._fields if name in names}
-    )
-    own = {
-        name: getattr(params.emission, name) for name in params.emission._fields if name in names
-    }
-    return HMMParams(chain, ahead.emission._replace(**own))
 
 
 def part_of(sequences, labels, enough, rng, piece=2000):

@@ -1,37 +1,90 @@
 """Where EM of a hidden Markov model starts."""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from .._starts import RACE, race
+from .._starts import METHODS as OF_ROWS
+from .._starts import best_of, responsibilities, whitened
 from ._problem import part_of
 
-# "segments" cuts each sequence into K pieces of equal length, one for each state in turn.
-METHODS = ("auto", "kmeans", "k-means++", "whitened", "random", "random_from_data", "segments")
+# "segments" cuts each sequence into K pieces of equal length, one for each state in turn;
+# "windows" clusters the rows by level and scatter in their neighbourhood, of random width.
+METHODS = (*OF_ROWS, "segments", "windows")
+# What the race of init_params="auto" sends off. States may differ by what is near in time alone.
+RACE = ("kmeans", "whitened", *("k-means++", "random_from_data") * 2, *("windows",) * 6)
+RACE_LEGS = ((10, 4), (20, 1))
 RACE_ROWS = 10_000
+WIDEST = 16  # half of a window
+LEAST_SCATTER = 0.01  # of a window, as a share of the variance of all rows
 
 
 def start_of(problem, method, rng):
     """Parameters from which EM runs over all sequences."""
-    K = problem.chain.n_states
-    if K == 1 or (problem.labels is not None and (problem.labels >= 0).all()):
-        return problem.start(weighted(problem, np.full((len(problem.rows), K), 1.0 / K)))
-    if method == "segments" or (method == "auto" and not problem.chain.allowed.all()):
-        # States that come in order are found by time, not by value.
-        return problem.start(weighted(problem, segments(problem.sequences.offsets, K)))
-    methods = RACE if method == "auto" else (method,)
+    K, labels = problem.chain.n_states, problem.labels
+    if K == 1 or problem.all_given or (labels is not None and (labels >= 0).all()):
+        return problem.start(np.full((len(problem.rows), K), 1.0 / K))
     enough = max(RACE_ROWS, 50 * K * problem.rows.n_features)
-    part = problem.on(*part_of(problem.sequences, problem.labels, enough, rng))
-    return race(part, methods, K, rng)
+    part = problem.on(*part_of(problem.sequences, labels, enough, rng))
+    methods = (method,)
+    if method == "auto":
+        methods = RACE if problem.chain.allowed.all() else ("segments", *RACE)
+    starts = (part.start(states_of(part, name, rng)) for name in methods)
+    return next(starts) if len(methods) == 1 else best_of(part, starts, RACE_LEGS)
+
+
+def states_of(problem, method, rng):
+    """Responsibilities (n_rows, K), without the weights of the rows."""
+    weights, offsets, K = problem.rows.weights, problem.sequences.offsets, problem.chain.n_states
+    if method == "segments":
+        return segments(offsets, K)
+    points, weights = problem.points, np.ones(len(problem.rows)) if weights is None else weights
+    if method == "windows":
+        points, method = windows(points, offsets, rng), "kmeans"
+    resp = responsibilities(method, points, weights, K, rng)
+    resp = np.divide(resp, weights[:, None], where=weights[:, None] > 0, out=np.zeros_like(resp))
+    if problem.labels is not None:
+        resp = resp[:, like_labels(resp, problem.labels)]
+    elif not problem.chain.allowed.all():
+        resp = resp[:, in_time(resp, offsets)]
+    return np.ascontiguousarray(resp)
 
 
 def segments(offsets, n_states):
     """Indicators (n_rows, K) of the piece of its sequence in which a row is."""
+    return np.eye(n_states)[(time_of(offsets) * n_states).astype(np.intp)]
+
+
+def time_of(offsets):
+    """How much of its sequence is over at each row, in [0, 1)."""
     lengths = np.diff(offsets)
-    time = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    return np.eye(n_states)[time * n_states // np.repeat(lengths, lengths)]
+    return (np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)) / np.repeat(lengths, lengths)
 
 
-def weighted(problem, resp):
-    """Responsibilities times the weights of the rows."""
-    weights = problem.rows.weights
-    return resp if weights is None else resp * weights[:, None]
+def in_time(resp, offsets):
+    """The order (K,) in which clusters appear in the sequences."""
+    return np.argsort(time_of(offsets) @ resp / np.maximum(resp.sum(axis=0), 1e-300))
+
+
+def like_labels(resp, labels):
+    """The clusters (K,) that agree best with the known states."""
+    known, K = labels >= 0, resp.shape[1]
+    agreement = resp[known].T @ np.eye(K)[labels[known]]
+    clusters, states = linear_sum_assignment(agreement, maximize=True)
+    return clusters[np.argsort(states)]
+
+
+def windows(points, offsets, rng):
+    """Levels and logarithms of variances (n_rows, 2p) in windows around each row, whitened."""
+    lengths = np.diff(offsets)
+    half = int(np.exp(rng.uniform(0.0, np.log(np.clip(lengths.max() // 4, 2, WIDEST)))))
+    row = np.arange(len(points))
+    first = np.maximum(row - half, np.repeat(offsets[:-1], lengths))
+    last = np.minimum(row + half + 1, np.repeat(offsets[1:], lengths))
+
+    def means(values):
+        total = np.concatenate([np.zeros((1, values.shape[1])), values.cumsum(axis=0)])
+        return (total[last] - total[first]) / (last - first)[:, None]
+
+    level = means(points)
+    scatter = np.log(np.maximum(means(points**2) - level**2, LEAST_SCATTER))
+    return whitened(np.hstack([level, scatter]), np.ones(len(points)))
