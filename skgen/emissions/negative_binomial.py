@@ -71,7 +71,7 @@ class NegativeBinomial(Emission):
 
     params_type = NegativeBinomialParams
     _nodes = None  # the first count of each cell, once adapted
-    _parameter_constraints: ClassVar = {}
+    _parameter_constraints: ClassVar[dict] = {}
 
     def adapt(self, rows, n_components=1):
         """A copy with cells for the counts of ``rows``."""
