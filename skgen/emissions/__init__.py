@@ -3,6 +3,8 @@
 from ._base import Emission
 from .bernoulli import Bernoulli
 from .categorical import Categorical
+from .exponential import Exponential
+from .gamma import Gamma
 from .gaussian import Gaussian
 from .mixture import Mixture
 from .multinomial import Multinomial
@@ -15,6 +17,8 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Emission",
+    "Exponential",
+    "Gamma",
     "Gaussian",
     "Mixture",
     "Multinomial",

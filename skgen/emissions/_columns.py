@@ -84,3 +84,23 @@ def outside_support(rows, upper):
         return np.zeros(len(rows), dtype=bool)
     x = rows.values
     return (((x < 0) | (x > upper) | (x != np.floor(x))) & ~rows.missing).any(axis=1)
+
+
+def check_positive(rows, takes, *, zero=False):
+    """Raise where an entry is not positive (with `zero`: negative), and say where it is."""
+    bad = rows.values < 0 if zero else rows.values <= 0
+    if bad.any():
+        i, j = map(int, np.unravel_index(bad.argmax(), bad.shape))
+        raise ValueError(f"X has {rows.values[i, j]:.6g} in row {i}, column {j}, but {takes}.")
+
+
+def pooled_means(weight, total, otherwise=1.0):
+    """The means of all components together, `otherwise` where nothing of a column is observed."""
+    weight, total = weight.sum(axis=0), total.sum(axis=0)
+    return np.divide(total, weight, out=np.full(len(total), otherwise), where=weight > 0)
+
+
+def means(weight, total, otherwise=1.0):
+    """Means of the columns (K, d); of all components together where one has no weight."""
+    out = np.array(np.broadcast_to(pooled_means(weight, total, otherwise), total.shape))
+    return np.divide(total, weight, out=out, where=weight > 0)

@@ -26,6 +26,13 @@ def _stirling(x):
     return (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / x
 
 
+def log_peak(x):
+    """The value x log x - x - log Gamma(x): log density of a gamma's logarithm at its mode."""
+    small, large = np.minimum(x, LARGE), np.maximum(x, LARGE)
+    plain = small * (np.log(small) - 1.0) - gammaln(small)
+    return np.where(x < LARGE, plain, 0.5 * np.log(large / (2 * np.pi)) - _stirling(large))
+
+
 def log_minus_digamma(x):
     """Log x - digamma(x), which is positive, and minus its slope."""
     small, large = np.minimum(x, LARGE), np.maximum(x, LARGE)

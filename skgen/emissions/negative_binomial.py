@@ -91,7 +91,7 @@ class NegativeBinomial(Emission):
         even = np.full((resp.shape[1], rows.n_features), START_DISPERSION)
         found = self.statistics(NegativeBinomialParams(even, even), rows, resp)
         weight, total, above = found
-        pooled = np.maximum(_pooled(weight, total), _columns.POOLED)
+        pooled = np.maximum(_columns.pooled_means(weight, total), _columns.POOLED)
         near = (1.0 - _columns.POOLED) * total + _columns.POOLED * weight * pooled
         started = self.maximize(NegativeBinomialStatistics(weight, near, above))
         return started._replace(dispersions=np.maximum(started.dispersions, 1e-3))
@@ -145,8 +145,7 @@ class NegativeBinomial(Emission):
     def maximize(self, statistics):
         """Means, and dispersions at which the derivative of the bound is zero."""
         weight, total, above = statistics
-        means = np.array(np.broadcast_to(_pooled(weight, total), total.shape))
-        np.divide(total, weight, out=means, where=weight > 0)
+        means = _columns.means(weight, total)
         seen = np.where(weight > 0, weight, 1.0)
         gain = np.maximum(total - above.sum(axis=-1), 0.0)
         return NegativeBinomialParams(
@@ -271,9 +270,3 @@ def _draws(means, dispersions, rng):
     """Poisson counts whose rates are gamma distributed."""
     rates = means * rng.standard_gamma(1.0 / dispersions) * dispersions
     return rng.poisson(rates).astype(np.float64)
-
-
-def _pooled(weight, total):
-    """The means of all components together, 1 for a column in which nothing is observed."""
-    weight, total = weight.sum(axis=0), total.sum(axis=0)
-    return np.divide(total, weight, out=np.ones(len(total)), where=weight > 0)

@@ -78,7 +78,7 @@ class Poisson(Emission):
     def initialize(self, rows, resp):
         """Rates near those of the responsibilities, but never zero, which EM does not leave."""
         weight, total = self.statistics(None, rows, resp)
-        pooled = np.maximum(_pooled(weight, total), _columns.POOLED)
+        pooled = np.maximum(_columns.pooled_means(weight, total), _columns.POOLED)
         near = (1.0 - _columns.POOLED) * total + _columns.POOLED * weight * pooled
         return self.maximize(PoissonStatistics(weight, near))
 
@@ -96,7 +96,7 @@ class Poisson(Emission):
     def maximize(self, statistics):
         """The modes of the gamma posteriors of the rates."""
         weight, total = statistics
-        rates = np.array(np.broadcast_to(_pooled(weight, total), total.shape))
+        rates = np.array(np.broadcast_to(_columns.pooled_means(weight, total), total.shape))
         weight, total = weight + self.rate, total + (self.shape - 1.0)
         return PoissonParams(np.divide(total, weight, out=rates, where=weight > 0))
 
@@ -139,9 +139,3 @@ class Poisson(Emission):
     def unpack(self, vector, like):
         """The inverse of :meth:`pack`."""
         return PoissonParams(np.square(vector).reshape(like.rates.shape))
-
-
-def _pooled(weight, total):
-    """The rates of all components together, 1 for a column in which nothing is observed."""
-    weight, total = weight.sum(axis=0), total.sum(axis=0)
-    return np.divide(total, weight, out=np.ones(len(total)), where=weight > 0)

@@ -21,9 +21,9 @@ class DensityCase:
     constructor : callable or estimator
         A callable without arguments that makes an unfitted density, or an unfitted density, which
         is cloned.
-    data : {"real", "counts", "trials", "binary", "categories"}, default="real"
-        What a column holds: real numbers, counts 0, 1, 2, ..., counts that add up to 20 in every
-        row, the values 0 and 1, or the codes 0, 1, 2 of three categories.
+    data : {"real", "positive", "counts", "trials", "binary", "categories"}, default="real"
+        What a column holds: real numbers, positive numbers, counts 0, 1, 2, ..., counts that add
+        up to 20 in every row, the values 0 and 1, or the codes 0, 1, 2 of three categories.
     units : {"each", "common", "fixed"} or None, default=None
         For real data, the changes of unit that the model follows: of each column by itself; of all
         columns together only (a spherical covariance); none, because a hyperparameter carries the

@@ -81,6 +81,11 @@ def _draw_trials(rng, labels, n_features, apart):
     return rng.multinomial(TRIALS, odds / odds.sum(axis=1, keepdims=True))
 
 
+def _draw_positive(rng, labels, n_features, apart):
+    shape = (len(labels), n_features)
+    return rng.gamma(16.0, 1 / 16, shape) * np.exp(apart * labels)[:, None]
+
+
 def _real_axis(column, size):
     """Points dense where the data is and out to thousands of its ranges, for heavy tails."""
     low, high = np.min(column), np.max(column)
@@ -88,6 +93,14 @@ def _real_axis(column, size):
     u, step = np.linspace(-10, 10, size, retstep=True)
     points = (low + high) / 2 + scale * np.sinh(u)
     return points, np.log(scale * np.cosh(u) * step)
+
+
+def _positive_axis(column, size):
+    """Points dense near zero in logarithms, as far as any density of a mean can matter."""
+    u, step = np.linspace(
+        np.log(np.min(column)) - 25, np.log(np.max(column)) + 5, size, retstep=True
+    )
+    return np.exp(u), u + np.log(step)
 
 
 def _count_axis(column, size):
@@ -109,6 +122,7 @@ def _code_axis(n_codes):
 
 KINDS = {
     "real": Kind(False, 3, _draw_real, _real_axis, None),
+    "positive": Kind(False, 3, _draw_positive, _positive_axis, -1.0),
     "counts": Kind(True, 3, _draw_counts, _count_axis, -1.0),
     "trials": Kind(True, 3, _draw_trials, _trial_axis, -1.0),
     "binary": Kind(True, 6, _draw_codes(2), _code_axis(2), 2.0),

@@ -35,6 +35,8 @@ DENSITIES = {
         for kind in ("full", "tied", "diag")
     },
     "Mixture of Poissons": DensityCase(Mixture(emissions.Poisson(), 2), data="counts"),
+    "Mixture of gammas": DensityCase(Mixture(emissions.Gamma(), 2), data="positive"),
+    "Mixture of exponentials": DensityCase(Mixture(emissions.Exponential(), 2), data="positive"),
     "Mixture of negative binomials": DensityCase(
         Mixture(emissions.NegativeBinomial(), 2), data="counts", tolerance=1e-5
     ),

@@ -14,6 +14,8 @@ from skgen.emissions import (
     Bernoulli,
     Categorical,
     Emission,
+    Exponential,
+    Gamma,
     Gaussian,
     Mixture,
     Multinomial,
@@ -41,6 +43,11 @@ def counts(rng, n):
 def scattered(rng, n):
     mean = rng.choice([0.5, 1.0], (n, 1)) * [4.0, 9.0]
     return rng.poisson(mean * rng.gamma(2.0, 0.5, (n, 2))).astype(float)
+
+
+def positive(rng, n):
+    group = rng.integers(0, 2, (n, 1))
+    return rng.gamma(np.where(group, [2.0, 1.5], [4.0, 3.0])) * [1.0, 30.0]
 
 
 def bits(rng, n):
@@ -85,8 +92,14 @@ def wide(scale, size):
     return scale * np.sinh(u), scale * np.cosh(u) * step
 
 
+def span(low, high, size):
+    """Points from low to high, dense around zero."""
+    u, step = np.linspace(np.log(low), np.log(high), size, retstep=True)
+    return np.exp(u), np.exp(u) * step
+
+
 LINE = even(np.linspace(-16, 16, 321))
-WIDE = wide(1.0, 241)
+WIDE, SPAN = wide(1.0, 241), span(1e-12, 1e4, 301)
 REALS = [LINE, LINE]
 PRIOR = {"mean_precision_prior": 0.5, "covariance_prior": "auto"}
 COUNTS, BITS, CODES = (
@@ -132,6 +145,10 @@ CASES = {
     "student-tied": Case(StudentT("tied", dof=5.0), heavy, [WIDE, WIDE], 1e-5),
     "student-fixed": Case(StudentT(dof=5.0, reg_covar=0.0), heavy, [WIDE, WIDE], 1e-5),
     "negative-binomial": Case(NegativeBinomial(), scattered, [even(range(400))] * 2),
+    "gamma": Case(Gamma(), positive, [SPAN, SPAN], 1e-5),
+    "gamma-fixed": Case(Gamma(shape=2.5), positive, [SPAN, SPAN], 1e-5),
+    "exponential": Case(Exponential(), positive, [SPAN, SPAN], 1e-5),
+    "exponential-map": Case(Exponential(shape=3.0, rate=2.0), positive, [SPAN, SPAN], 1e-5),
     "mixture-of-one": Case(Mixture(Categorical(), 1), codes, CODES),
 }
 
