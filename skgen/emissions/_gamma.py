@@ -46,6 +46,15 @@ def log_minus_digamma(x):
     )
 
 
+def inverse_digamma(value):
+    """The x with digamma(x) = value, by Newton's method from Minka's approximation."""
+    low = -1.0 / np.minimum(value - digamma(1.0), -1e-3)
+    x = np.where(value >= -2.22, np.exp(np.maximum(value, -2.22)) + 0.5, low)
+    for _ in range(NEWTON_STEPS):
+        x = x - (digamma(x) - value) / polygamma(1, x)
+    return x
+
+
 def shape_of(gap, low, high):
     """The shape x with log x - digamma(x) = gap, between the bounds: Newton in 1 / x.
 

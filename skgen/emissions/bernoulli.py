@@ -102,6 +102,12 @@ class Bernoulli(Emission):
     def _prior(self):
         return Simplex([self.beta, self.alpha])
 
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k), of shape (n, d, K)."""
+        x, zero = values[:, :, None], 1.0 - params.probs.T
+        found = np.where(x < 0, 0.0, np.where(x < 1, zero, 1.0))
+        return np.where(np.isnan(x), np.nan, found)
+
     def sample(self, params, components, rng):
         """One row of zeros and ones from each of ``components``."""
         p = params.probs[components]

@@ -109,6 +109,10 @@ class Exponential(Emission):
         log_prior = (1.0 - self.shape) * np.log(params.scales) - self.rate / params.scales
         return float(log_prior.sum())
 
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k), of shape (n, d, K)."""
+        return -np.expm1(-np.maximum(values[:, :, None], 0.0) / params.scales.T)
+
     def sample(self, params, components, rng):
         """One row from each of ``components``."""
         return rng.exponential(params.scales[components])

@@ -5,13 +5,14 @@ from numbers import Real
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from scipy.special import gammainc
 from sklearn.utils._param_validation import Interval
 
 from .._sequences import Rows
 from . import _columns
 from ._base import Emission
 from ._covariance import column_moments, variance_floor
-from ._gamma import log_peak, shape_of
+from ._gamma import inverse_digamma, log_peak, shape_of
 
 SHAPE_RANGE = (1e-3, 1e8)
 CONSTANT_SHAPE = 1e6  # of a column with a single value
@@ -127,6 +128,23 @@ class Gamma(Emission):
             gap = np.log(means) - _columns.means(weight, logs, 0.0)
             shapes = shape_of(gap, SHAPE_RANGE[0], self._largest)
         return GammaParams(shapes, means * self._unit / shapes)
+
+    def maximize_held(self, statistics, last, held):
+        """The M-step in which the scales go with given shapes, or the shapes with given scales."""
+        weight, total, logs = statistics
+        shapes, scales = last
+        if "shapes" not in held and "scales" not in held:
+            return self.maximize(statistics)
+        if "scales" not in held:
+            scales = _columns.means(weight, total) * self._unit / shapes
+        elif "shapes" not in held and self.shape is None:
+            gap = _columns.means(weight, logs, 0.0) - np.log(scales / self._unit)
+            shapes = np.clip(inverse_digamma(gap), SHAPE_RANGE[0], self._largest)
+        return GammaParams(shapes, scales)
+
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k), of shape (n, d, K)."""
+        return gammainc(params.shapes.T, np.maximum(values[:, :, None], 0.0) / params.scales.T)
 
     def sample(self, params, components, rng):
         """One row of positive numbers from each of ``components``."""

@@ -4,7 +4,7 @@ from numbers import Integral, Real
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import bdtr, gammaln
 from sklearn.utils._param_validation import Interval
 
 from .._kernels import _counts
@@ -170,6 +170,14 @@ class Multinomial(Emission):
     def regularizer(self, params):
         """The log prior without its constant."""
         return Simplex(self.concentration).regularizer(params.probs)
+
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k) of each cell by itself, of shape (n, d, K)."""
+        if self.n_trials is None:
+            return super().cdf(params, values)
+        x, totals = np.floor(values)[:, :, None], np.rint(params.totals)
+        inside = bdtr(np.clip(x, 0, totals), totals.astype(np.int64), params.probs.T)
+        return np.where(x < 0, 0.0, np.where(x >= totals, 1.0, inside))
 
     def sample(self, params, components, rng):
         """One row of counts from each of ``components``, of n_trials or their mean total."""

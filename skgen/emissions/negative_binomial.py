@@ -4,6 +4,7 @@ import copy
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from scipy.special import betainc
 
 from .._kernels import _counts
 from .._validation import check_memory
@@ -144,13 +145,26 @@ class NegativeBinomial(Emission):
 
     def maximize(self, statistics):
         """Means, and dispersions at which the derivative of the bound is zero."""
-        weight, total, above = statistics
-        means = _columns.means(weight, total)
-        seen = np.where(weight > 0, weight, 1.0)
-        gain = np.maximum(total - above.sum(axis=-1), 0.0)
-        return NegativeBinomialParams(
-            means, _dispersion(means, above / seen[..., None], gain / seen, self._nodes)
-        )
+        means = _columns.means(statistics.weight, statistics.total)
+        return NegativeBinomialParams(means, self._dispersions(statistics, means))
+
+    def _dispersions(self, statistics, means):
+        """The dispersions that go with given means."""
+        weight = np.where(statistics.weight > 0, statistics.weight, 1.0)
+        total, above = statistics.total / weight, statistics.above / weight[..., None]
+        return _dispersion(means, total, above, self._nodes)
+
+    def maximize_held(self, statistics, last, held):
+        """The M-step, in which the dispersions go with the means that there will be."""
+        if "means" not in held or "dispersions" in held:
+            return super().maximize_held(statistics, last, held)
+        return NegativeBinomialParams(last.means, self._dispersions(statistics, last.means))
+
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k), of shape (n, d, K)."""
+        x, share = np.floor(values)[:, :, None], 1.0 / (1.0 + params.dispersions * params.means)
+        found = betainc(1.0 / params.dispersions.T, np.maximum(x, 0.0) + 1.0, share.T)
+        return np.where(x < 0, 0.0, found)
 
     def sample(self, params, components, rng):
         """One row of counts from each of ``components``."""
@@ -215,21 +229,26 @@ def _share(r, a, b):
     return low * (np.log1p((b - a) / low) + difference)
 
 
-def _dispersion(means, above, gain, nodes):
+def _dispersion(means, total, above, nodes):
     """Where the derivative of the bound by log alpha is zero: Newton's method, kept in brackets.
 
     Per unit of weight that is, with the cells c and their first counts a,
 
-        g = sum_c above_c alpha a_c / (1 + alpha a_c) + gain - mean + log(1 + alpha mean) / alpha
+        g = sum_c above_c alpha a_c / (1 + alpha a_c) + (total - sum_c above_c)
+            - mean + log(1 + alpha mean) / alpha - (total - mean) alpha mean / (1 + alpha mean)
     """
+    gain = np.maximum(total - above.sum(axis=-1), 0.0)
+    off = np.where(total > 0, total - means, 0.0)
 
     def derivative(place):
         alpha = np.exp(place)
         part = alpha[..., None] * nodes
         part /= 1.0 + part
         lack, slope = _lack(alpha * means)
-        value = (above * part).sum(axis=-1) + gain - means * lack
-        return value, (above * part * (1.0 - part)).sum(axis=-1) - means * slope
+        spread = alpha * means / (1.0 + alpha * means)
+        value = (above * part).sum(axis=-1) + gain - means * lack - off * spread
+        ahead = (above * part * (1.0 - part)).sum(axis=-1) - means * slope
+        return value, ahead - off * spread * (1.0 - spread)
 
     low, high = (np.full(means.shape, np.log(value)) for value in DISPERSION_RANGE)
     at_low, at_high = derivative(low)[0] <= 0, derivative(high)[0] >= 0

@@ -107,7 +107,8 @@ class Poisson(Emission):
 
     def cdf(self, params, values):
         """P(X_j <= value_ij | k), of shape (n, d, K)."""
-        return pdtr(np.floor(values)[:, :, None], params.rates.T)
+        x = np.floor(values)[:, :, None]
+        return np.where(x < 0, 0.0, pdtr(np.maximum(x, 0.0), params.rates.T))
 
     def sample(self, params, components, rng):
         """One row of counts from each of ``components``."""

@@ -236,6 +236,14 @@ class Product(Emission, _BaseComposition):
             parts.append(emission.maximize_held(found, part, own))
         return self._joined(parts)
 
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k) of each feature by itself, of shape (n, d, K)."""
+        found = [(c, e.cdf(part, values[:, c])) for e, part, c in self._each(params)]
+        out = np.empty((*values.shape, found[0][1].shape[2]))
+        for columns, block in found:
+            out[:, columns] = block
+        return out
+
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``."""
         out = np.empty((len(components), sum(len(c) for *_, c in self.blocks)))

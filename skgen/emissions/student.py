@@ -5,7 +5,7 @@ from numbers import Real
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from scipy.special import digamma
+from scipy.special import digamma, stdtr
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._sequences import Rows
@@ -190,7 +190,7 @@ class StudentT(Emission):
         by = np.broadcast_to(weight[:, None], s.first.shape) if self.dense else s.seen_weight
         shift = np.divide(s.first, by, out=np.zeros(s.first.shape), where=by > 0)
         scales, mean_weight = self._scales(s, shift, rows, weight)
-        dofs = _dofs(mean_weight, s, rows, weight)
+        dofs = _dofs(mean_weight, s.log_weight, rows, weight)
         if self.dof is not None:
             dofs = np.full(len(rows), float(self.dof))
         if empty.any():
@@ -199,6 +199,18 @@ class StudentT(Emission):
             if self.covariance_type != "tied":
                 scales[empty] = np.diag(wide) if self.dense else wide
         return StudentTParams(s.origin + shift, scales, dofs)
+
+    def maximize_held(self, statistics, last, held):
+        """The M-step; scales are about the means that there will be, dofs go with the scales."""
+        s = statistics
+        if "means" in held:
+            s = s._replace(first=np.zeros_like(s.first), origin=last.means)
+        found = self.maximize(s)
+        if "scales" in held and self.dof is None:  # which the expansion cannot divide
+            seen = s.rows > 0
+            ones = np.ones(seen.sum())
+            found.dofs[seen] = _dofs(ones, s.log_weight[seen], s.rows[seen], s.weight[seen])
+        return found._replace(**{name: getattr(last, name) for name in held & {*last._fields}})
 
     def _scales(self, s, shift, rows, weight):
         """The scales, and the mean of the weights u (K,) that they are divided by.
@@ -225,6 +237,13 @@ class StudentT(Emission):
             if not _above(scales[k], bound.floor):
                 scales[k], mean_weight[k] = _raised(plain, bound.floor), 1.0
         return scales, mean_weight
+
+    def cdf(self, params, values):
+        """P(X_j <= value_ij | k) of each feature by itself, of shape (n, d, K)."""
+        scales = self._normal(params).expand(_gaussian(params))
+        if self.dense:
+            scales = np.einsum("kii->ki", scales)
+        return stdtr(params.dofs, (values[:, :, None] - params.means.T) / np.sqrt(scales.T))
 
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``."""
@@ -290,9 +309,9 @@ class StudentT(Emission):
         return self._normal(params).degenerate(_gaussian(params))
 
 
-def _dofs(mean_weight, s, rows, weight):
+def _dofs(mean_weight, log_weight, rows, weight):
     """Degrees of freedom of weights u with a given mean: half of them is the shape of a gamma."""
-    gap = weight / rows / mean_weight - 1.0 + np.log(mean_weight) - s.log_weight / rows
+    gap = weight / rows / mean_weight - 1.0 + np.log(mean_weight) - log_weight / rows
     return 2.0 * shape_of(gap, DOF_RANGE[0] / 2, DOF_RANGE[1] / 2)
 
 

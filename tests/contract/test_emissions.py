@@ -200,6 +200,52 @@ def test_the_m_step_beats_every_other_point(case, rng, share):
             assert other is None or objective(other) <= objective(best) + 1e-9
 
 
+def test_with_a_field_held_the_m_step_climbs_to_the_best_others(case, rng):
+    emission, X, resp, start_params = start(case, rng)
+    rows = Rows(with_gaps(X, rng))
+
+    def objective(params):
+        return (resp * emission.log_likelihood(params, rows)).sum() + emission.regularizer(params)
+
+    for name in start_params._fields:
+        params, held = start_params, {name}
+        fixed = {name: getattr(params, name)}
+        values = [objective(params)]
+        for _ in range(1000):
+            found = emission.statistics(params, rows, resp)
+            params = emission.maximize_held(found, params, held)
+            assert_allclose(getattr(params, name), fixed[name], atol=0)
+            values.append(objective(params))
+            if values[-1] - values[-2] < 1e-11:
+                break
+        assert np.diff(values).min() > -1e-9
+        vector = emission.pack(params)
+        for _ in range(30):
+            other = emission.unpack(vector + 1e-4 * rng.standard_normal(vector.shape), params)
+            assert objective(other._replace(**fixed)) <= objective(params) + 1e-6
+
+
+def test_the_distribution_function_is_the_sum_of_the_density(case, rng):
+    emission, _, _, params = start(case, rng)
+    x = emission.sample(params, np.array([0, 1] * 4), rng)
+    try:
+        cdf = emission.cdf(params, x)
+    except NotImplementedError:
+        pytest.skip("no distribution function")
+    assert cdf.shape == (*x.shape, 2)
+    assert np.isnan(emission.cdf(params, np.full_like(x, np.nan))).all()
+    for j, (points, masses) in enumerate(case.lines):
+        part = emission.restricted([j]), emission.marginal(params, np.array([j]))
+        step = 0.0 if (masses == 1).all() else 1e-5 * np.abs(x[:, [j]])
+        low, high = (np.repeat(x[:, [j]] + s, x.shape[1], axis=1) for s in (-step, step))
+        found = emission.cdf(params, high)[:, j] - emission.cdf(params, np.nextafter(low, -9))[:, j]
+        width = 2 * step if np.ndim(step) else 1.0
+        density = np.exp(part[0].log_likelihood(part[1], Rows(x[:, [j]])))
+        assert_allclose(found, density * width, rtol=1e-4, atol=1e-11)
+        ends = np.array([points[0] - 1, points[-1] + 1])[:, None].repeat(x.shape[1], axis=1)
+        assert_allclose(emission.cdf(params, ends)[:, j], [[0, 0], [1, 1]], atol=1e-9)
+
+
 def test_the_statistics_of_two_halves_add_up(case, rng):
     emission, X, resp, params = start(case, rng)
     X = with_gaps(X, rng)
