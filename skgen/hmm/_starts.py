@@ -8,13 +8,14 @@ from .._starts import best_of, responsibilities, whitened
 from ._problem import part_of
 
 # "segments" cuts each sequence into K pieces of equal length, one for each state in turn;
-# "windows" clusters the rows by level and scatter in their neighbourhood, of random width.
+# "windows" clusters the rows by level and scatter in their neighbourhood.
 METHODS = (*OF_ROWS, "segments", "windows")
 # What the race of init_params="auto" sends off. States may differ by what is near in time alone.
-RACE = ("kmeans", "whitened", *("k-means++", "random_from_data") * 2, *("windows",) * 6)
+# Numbers are rows on either side of a window.
+WIDTHS = (1, 2, 4, 8, 16, 32)
+RACE = ("kmeans", "whitened", *("k-means++", "random_from_data") * 2, *WIDTHS)
 RACE_LEGS = ((10, 4), (20, 1))
 RACE_ROWS = 10_000
-WIDEST = 16  # half of a window
 LEAST_SCATTER = 0.01  # of a window, as a share of the variance of all rows
 
 
@@ -39,7 +40,9 @@ def states_of(problem, method, rng):
         return segments(offsets, K)
     points, weights = problem.points, np.ones(len(problem.rows)) if weights is None else weights
     if method == "windows":
-        points, method = windows(points, offsets, rng), "kmeans"
+        method = rng.choice(WIDTHS)
+    if not isinstance(method, str):
+        points, method = windows(points, offsets, method), "kmeans"
     resp = responsibilities(method, points, weights, K, rng)
     resp = np.divide(resp, weights[:, None], where=weights[:, None] > 0, out=np.zeros_like(resp))
     if problem.labels is not None:
@@ -73,11 +76,9 @@ def like_labels(resp, labels):
     return clusters[np.argsort(states)]
 
 
-def windows(points, offsets, rng):
+def windows(points, offsets, half):
     """Levels and logarithms of variances (n_rows, 2p) in windows around each row, whitened."""
-    lengths = np.diff(offsets)
-    half = int(np.exp(rng.uniform(0.0, np.log(np.clip(lengths.max() // 4, 2, WIDEST)))))
-    row = np.arange(len(points))
+    row, lengths = np.arange(len(points)), np.diff(offsets)
     first = np.maximum(row - half, np.repeat(offsets[:-1], lengths))
     last = np.minimum(row + half + 1, np.repeat(offsets[1:], lengths))
 
