@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import xlogy
 
 from .._simplex import Simplex
@@ -11,7 +10,9 @@ from .._validation import check_array_parameter
 
 TOPOLOGIES = ("ergodic", "left-right", "linear")
 SMALLEST = 1e-300
-ASCENT = {"maxiter": 20, "ftol": 1e-15, "gtol": 1e-12}  # of the M-step of a stationary chain
+NONE = 1e-250  # a probability below comes from one of zero, packed as the smallest number
+ASCENT_STEPS, SHORTEST = 3, 1e-6  # in the M-step of a stationary chain
+NEWTON_STEPS = 100
 
 
 class ChainParams(NamedTuple):
@@ -162,27 +163,20 @@ class Chain:
         return grouped_rows(counts, self.groups, last)
 
     def _maximize_stationary(self, start_counts, counts, last):
-        """Ascent of the expected log-likelihood, in which the first state counts for transmat."""
+        """Steps of ascent where the first state counts for transmat, too."""
         counts = counts + (self.row_simplex.concentration - 1.0) * self.allowed
         start_counts = start_counts + self.start_simplex.concentration - 1.0
-        free = self.allowed
-        total = max(counts.sum() + start_counts.sum(), SMALLEST)
-
-        def matrix(logits):
-            rows = np.full(free.shape, -np.inf)
-            rows[free] = logits
-            rows = np.exp(rows - rows.max(axis=1, keepdims=True))
-            return rows / rows.sum(axis=1, keepdims=True)
-
-        def loss(logits):
-            transmat = matrix(logits)
-            value, slope = stationary_objective(start_counts, counts, transmat)
-            slope = transmat * (slope - (transmat * slope).sum(axis=1, keepdims=True))
-            return -value / total, -slope[free] / total
-
-        start = np.log(np.maximum(last.transmat[free], 1e-12))
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=ASCENT)
-        transmat = matrix(found.x) if found.fun <= loss(start)[0] else last.transmat
+        transmat = last.transmat
+        value, slope = stationary_objective(start_counts, counts, transmat)
+        for _ in range(ASCENT_STEPS):
+            ahead, length = tilted_rows(counts, slope, transmat), 1.0
+            while length > SHORTEST:
+                further = transmat + length * (ahead - transmat)
+                risen, steeper = stationary_objective(start_counts, counts, further)
+                if risen >= value:
+                    transmat, value, slope = further, risen, steeper
+                    break
+                length /= 2
         return ChainParams(stationary_distribution(transmat), transmat)
 
     def regularizer(self, params):
@@ -202,11 +196,13 @@ class Chain:
         """The inverse of :meth:`pack`."""
         n = self.packed_size - int(self.allowed.sum())
         startprob, transmat = np.zeros(self.n_states), np.zeros(self.allowed.shape)
-        transmat[self.allowed] = np.exp(vector[n:].clip(max=300.0))
+        free = np.exp(vector[n:].clip(max=300.0))
+        transmat[self.allowed] = np.where(free < NONE, 0.0, free)
         transmat /= transmat.sum(axis=1, keepdims=True)
         if self.stationary:
             return ChainParams(stationary_distribution(transmat), transmat)
-        startprob[self.first] = np.exp(vector[:n] - vector[:n].max())
+        free = np.exp(vector[:n].clip(max=300.0))
+        startprob[self.first] = np.where(free < NONE, 0.0, free)
         return ChainParams(startprob / startprob.sum(), transmat)
 
     @property
@@ -252,15 +248,35 @@ def stationary_distribution(transmat):
 
 
 def stationary_objective(start_counts, counts, transmat):
-    """Expected log-likelihood of a stationary chain, and its slope in transmat.
+    """Expected log-likelihood of a stationary chain; the slope in transmat of its first states.
 
     With the fundamental matrix Z = (I - P + 1 pi)^-1, a change dP moves pi by pi dP Z.
     """
     pi = np.maximum(stationary_distribution(transmat), SMALLEST)
     value = xlogy(counts, np.maximum(transmat, SMALLEST)).sum() + xlogy(start_counts, pi).sum()
     fundamental = np.linalg.pinv(np.eye(len(pi)) - transmat + pi)
-    slope = counts / np.maximum(transmat, SMALLEST)
-    return value, slope + np.outer(pi, fundamental @ (start_counts / pi))
+    return value, np.outer(pi, fundamental @ (start_counts / pi))
+
+
+def tilted_rows(counts, slope, last):
+    r"""Rows p that maximise :math:`\sum_j c_{ij} \log p_{ij} + g_{ij} p_{ij}` for slopes g.
+
+    With a multiplier for each row, :math:`p_{ij} = c_{ij} / (\lambda_i - g_{ij})`; Newton's steps
+    from below climb to the multiplier, as the sum of the row is convex in it. Rows without counts
+    stay as they were.
+    """
+    seen = counts.sum(axis=1) > 0
+    c, out = counts[seen], np.array(last)
+    slope = np.where(c > 0, slope[seen], -np.inf)
+    multiplier = (slope + c).max(axis=1, keepdims=True)
+    for _ in range(NEWTON_STEPS):
+        rows = c / (multiplier - slope)
+        excess = rows.sum(axis=1, keepdims=True) - 1.0
+        if excess.max(initial=0.0) < 1e-14:
+            break
+        multiplier += excess / (rows / (multiplier - slope)).sum(axis=1, keepdims=True)
+    out[seen] = rows / rows.sum(axis=1, keepdims=True)
+    return out
 
 
 def grouped_rows(counts, groups, last):
@@ -291,7 +307,7 @@ def grouped_rows(counts, groups, last):
     return out
 
 
-def _multipliers(n, total, budget, n_steps=100):
+def _multipliers(n, total, budget):
     """The minimiser of budget.lam - sum_g total_g log(n'lam)_g over lam (rows,)."""
 
     def value(lam):
@@ -299,7 +315,7 @@ def _multipliers(n, total, budget, n_steps=100):
         return np.inf if (mass <= 0).any() else budget @ lam - total @ np.log(mass)
 
     lam = (n * (total / n.sum(axis=0))).sum(axis=1) / budget
-    for _ in range(n_steps):
+    for _ in range(NEWTON_STEPS):
         mass = lam @ n
         slope = budget - n @ (total / mass)
         if np.abs(slope).max() < 1e-13:
