@@ -228,12 +228,6 @@ class Mixture(Emission):
         weights = self._weights(statistics.counts)
         return self._folded(last.inner_weights if "inner_weights" in held else weights, inner)
 
-    def cdf(self, params, values):
-        """P(X_j <= value_ij | k) of each feature by itself, of shape (n, d, K)."""
-        of_parts = self._inner.cdf(self._flat(params), values)
-        shape = (*values.shape, *params.inner_weights.shape)
-        return (of_parts.reshape(shape) * params.inner_weights).sum(axis=-1)
-
     def regularizer(self, params):
         """The log priors of the weights and of the parts."""
         own = Simplex(self.weight_concentration_prior).regularizer(params.inner_weights)
