@@ -169,7 +169,7 @@ static void SK_(sk_gm_prepare)(sk_gm_job *job) {
 SK_INLINE void SK_(gm_density_small)(const int m, const V *SK_RESTRICT x, const R *factor, const R *offset,
                                      R log_const, V *SK_RESTRICT out, int nv) {
     const V half = SK_(v_set)((R)-0.5), c = SK_(v_set)(log_const);
-    for (int b = 0; b < nv; b++) {
+    for (ptrdiff_t b = 0; b < nv; b++) {
         V q = SK_(v_set)(0);
         SK_UNROLL
         for (int i = 0; i < m; i++) {
@@ -186,7 +186,7 @@ SK_INLINE void SK_(gm_density_small)(const int m, const V *SK_RESTRICT x, const 
 static void SK_(gm_density_tiled)(const V *SK_RESTRICT x, const R *SK_RESTRICT factor, const R *SK_RESTRICT offset,
                                   ptrdiff_t padded, R log_const, V *SK_RESTRICT out, int nv) {
     const V half = SK_(v_set)((R)-0.5), c = SK_(v_set)(log_const);
-    for (int b = 0; b < nv; b += SK_(tile_vectors)) {
+    for (ptrdiff_t b = 0; b < nv; b += SK_(tile_vectors)) {
         V q[SK_(tile_vectors)];
         const R *f = factor;
         SK_UNROLL
@@ -240,7 +240,7 @@ static void SK_(gm_density_diagonal)(const V *SK_RESTRICT x, const V *SK_RESTRIC
                                      const R *offset, const R *log_scale, ptrdiff_t m, R log_const,
                                      V *SK_RESTRICT out, int nv) {
     const V half = SK_(v_set)((R)-0.5);
-    for (int b = 0; b < nv; b += SK_(tile_vectors)) {
+    for (ptrdiff_t b = 0; b < nv; b += SK_(tile_vectors)) {
         V q[SK_(tile_vectors)], c[SK_(tile_vectors)];
         SK_UNROLL
         for (int s = 0; s < SK_(tile_vectors); s++) { q[s] = SK_(v_set)(0); c[s] = SK_(v_set)(log_const); }
@@ -293,7 +293,7 @@ SK_INLINE void SK_(gm_moments_small)(const int m, const V *SK_RESTRICT x, const 
     for (int e = 0; e < m * (m + 1) / 2; e++) second[e] = acc[e];
     SK_UNROLL
     for (int j = 0; j < m; j++) first[j] = acc[m * (m + 1) / 2 + j];
-    for (int b = 0; b < nv; b++) {
+    for (ptrdiff_t b = 0; b < nv; b++) {
         V z[4];
         weight += resp[b];
         SK_UNROLL
@@ -321,7 +321,7 @@ SK_INLINE void SK_(gm_outer_tile)(const V *SK_RESTRICT wz, const V *SK_RESTRICT 
     SK_UNROLL
     for (int e = 0; e < 4 * T; e++)
         if (e / T >= e % T + above) a[e] = acc[e];
-    for (int b = 0; b < nv; b++) {
+    for (ptrdiff_t b = 0; b < nv; b++) {
         V w[4], u[T];
         SK_UNROLL
         for (int e = 0; e < 4; e++) w[e] = wz[e * NB + b];
@@ -339,10 +339,10 @@ SK_INLINE void SK_(gm_outer_tile)(const V *SK_RESTRICT wz, const V *SK_RESTRICT 
 static void SK_(gm_moments_tiled)(SK_(gm_scratch) *s, const V *SK_RESTRICT resp, const R *mean, ptrdiff_t padded,
                                   V *SK_RESTRICT acc, int nv) {
     V weight = SK_(v_set)(0), *first = acc + 2 * padded * (padded / 4 + 1); /* behind the tiles */
-    for (int b = 0; b < nv; b++) weight += resp[b];
+    for (ptrdiff_t b = 0; b < nv; b++) weight += resp[b];
     for (ptrdiff_t j = 0; j < padded; j++) {
         V mu = SK_(v_set)(mean[j]), sum = first[j];
-        for (int b = 0; b < nv; b++) {
+        for (ptrdiff_t b = 0; b < nv; b++) {
             V z = s->x[j * NB + b] - mu, w = z * resp[b];
             s->z[j * NB + b] = z;
             s->wz[j * NB + b] = w;
@@ -368,7 +368,7 @@ SK_INLINE void SK_(gm_moments_quad)(const V *SK_RESTRICT x, const V *SK_RESTRICT
         second[e] = acc[m + e];
         mu[e] = SK_(v_set)(mean[e]);
     }
-    for (int b = 0; b < nv; b++) {
+    for (ptrdiff_t b = 0; b < nv; b++) {
         SK_UNROLL
         for (int e = 0; e < 4; e++) {
             V z = x[e * NB + b] - mu[e], w = resp[b] * z;
@@ -386,7 +386,7 @@ SK_INLINE void SK_(gm_moments_quad)(const V *SK_RESTRICT x, const V *SK_RESTRICT
 static void SK_(gm_moments_diagonal)(const SK_(gm_scratch) *s, const V *SK_RESTRICT resp, const R *mean, ptrdiff_t m,
                                      int masked, V *SK_RESTRICT acc, int nv) {
     V weight = acc[0];
-    for (int b = 0; b < nv; b++) weight += resp[b];
+    for (ptrdiff_t b = 0; b < nv; b++) weight += resp[b];
     acc[0] = weight;
     ptrdiff_t quads = masked ? 0 : m / 4 * 4;
     for (ptrdiff_t j = 0; j < quads; j += 4) SK_(gm_moments_quad)(s->x + j * NB, resp, mean + j, acc + 1 + j, m, nv);
@@ -394,7 +394,7 @@ static void SK_(gm_moments_diagonal)(const SK_(gm_scratch) *s, const V *SK_RESTR
         V mu = SK_(v_set)(mean[j]), first = acc[1 + j], second = acc[1 + m + j];
         if (masked) {
             V seen = acc[1 + 2 * m + j];
-            for (int b = 0; b < nv; b++) {
+            for (ptrdiff_t b = 0; b < nv; b++) {
                 V r = resp[b] * s->mask[j * NB + b], z = s->x[j * NB + b] - mu, w = r * z;
                 seen += r;
                 first += w;
@@ -402,7 +402,7 @@ static void SK_(gm_moments_diagonal)(const SK_(gm_scratch) *s, const V *SK_RESTR
             }
             acc[1 + 2 * m + j] = seen;
         } else
-            for (int b = 0; b < nv; b++) {
+            for (ptrdiff_t b = 0; b < nv; b++) {
                 V z = s->x[j * NB + b] - mu, w = resp[b] * z;
                 first += w;
                 second = SK_(v_fma)(w, z, second);

@@ -117,15 +117,15 @@ SK_INLINE V SK_(gm_exp)(V *SK_RESTRICT joint, ptrdiff_t K, V *largest, int kept)
 static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_t first, ptrdiff_t rows, int nv) {
     V value[SK_(block_vectors)], sum[SK_(block_vectors)];
     if (job->resp || job->slots)
-        for (int b = 0; b < nv; b++) {
+        for (ptrdiff_t b = 0; b < nv; b++) {
             sum[b] = SK_(gm_exp)(s->joint + b, job->K, value + b, 1);
             V scale = s->weight[b] / sum[b];
             for (ptrdiff_t k = 0; k < job->K; k++) s->joint[k * NB + b] *= scale;
         }
     else
-        for (int b = 0; b < nv; b++) sum[b] = SK_(gm_exp)(s->joint + b, job->K, value + b, 0);
+        for (ptrdiff_t b = 0; b < nv; b++) sum[b] = SK_(gm_exp)(s->joint + b, job->K, value + b, 0);
     /* On their own: the long chains of several logarithms fill each other's gaps. */
-    for (int b = 0; b < nv; b++) value[b] += SK_(v_log)(sum[b]);
+    for (ptrdiff_t b = 0; b < nv; b++) value[b] += SK_(v_log)(sum[b]);
     const R *log_prob = (const R *)value;
     if (job->log_prob)
         for (ptrdiff_t i = 0; i < rows; i++)
