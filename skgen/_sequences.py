@@ -59,6 +59,8 @@ class Rows:
     weights : ndarray of shape (n_rows,), float64, or None
     """
 
+    examined = True  # entries are known to be finite or NaN
+
     def __init__(self, values, weights=None, *, has_missing=None):
         if not is_plain(values):
             values = np.asarray(values)
@@ -146,6 +148,56 @@ class Rows:
         # A part of complete rows is complete; of others it is found out when it is asked for.
         complete = self.__dict__.get("has_missing") is False
         return Rows(self.values[where], weights, has_missing=False if complete else None)
+
+
+class UnseenRows(Rows):
+    """Rows without weights at whose entries nobody has looked yet.
+
+    Whoever asks for ``values`` or ``has_missing`` has them examined before. Reading a large matrix
+    takes as long as scoring it, so a pass that notices by itself whether an entry is not finite
+    may take ``unseen`` instead, and then ``vouch`` for the rows or ``examine`` them.
+
+    Parameters
+    ----------
+    unseen : ndarray of shape (n_rows, n_features), float64 or float32, C-contiguous
+    count_missing : callable, ndarray -> int
+        Raises where an entry is infinite.
+    """
+
+    def __init__(self, unseen, count_missing):
+        self.unseen, self.count_missing, self.weights = unseen, count_missing, None
+
+    def __len__(self):
+        return len(self.unseen)
+
+    @property
+    def n_features(self):
+        """Number of columns."""
+        return self.unseen.shape[1]
+
+    @property
+    def examined(self):
+        """Whether the entries are known to be finite or NaN."""
+        return "has_missing" in self.__dict__
+
+    def examine(self):
+        """Look at the entries; raises where one is infinite."""
+        return self.has_missing
+
+    def vouch(self):
+        """Take the word of a pass that all entries are finite."""
+        self.has_missing = False
+
+    @cached_property
+    def has_missing(self):
+        """Whether any entry is missing."""
+        return self.count_missing(self.unseen) > 0
+
+    @cached_property
+    def values(self):
+        """The entries, finite or NaN."""
+        self.examine()
+        return self.unseen
 
 
 class Sequences:

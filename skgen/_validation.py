@@ -6,6 +6,7 @@ nothing checks them again. What a distribution cannot emit is refused by ``Emiss
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import narwhals as nw
@@ -13,7 +14,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from ._kernels import _rows
-from ._sequences import Rows, Sequences, is_list, is_plain, to_sequences
+from ._sequences import Rows, Sequences, UnseenRows, is_list, is_plain, to_sequences
 
 FLOATS = [np.float64, np.float32]
 # Infinite entries are found, and told from missing ones, by a scan of our own.
@@ -39,9 +40,12 @@ def check_rows(estimator, X, *, reset, sample_weight=None, min_rows=1):
     Returns
     -------
     Rows
+        After the fit, ``UnseenRows``: infinite entries raise when the rows are first looked at.
     """
     ready = not reset and _is_ready(estimator, X)
     values = X if ready else _as_matrix(estimator, X, reset, min_rows)
+    if not reset and sample_weight is None:
+        return UnseenRows(values, partial(_check_finite, estimator))
     rows = Rows(values, has_missing=_check_finite(estimator, values) > 0)
     weights = check_weights(sample_weight, len(rows))
     if weights is not None:

@@ -7,7 +7,7 @@ from reference import missing_patterns
 from sklearn.model_selection import KFold
 
 from skgen._kernels import _rows
-from skgen._sequences import Rows, Sequences, to_sequences
+from skgen._sequences import Rows, Sequences, UnseenRows, to_sequences
 
 
 @pytest.fixture
@@ -130,6 +130,43 @@ def test_scan_takes_the_largest_numbers_for_finite():
     for dtype in (np.float64, np.float32):
         big = np.finfo(dtype).max
         assert _rows.scan(np.array([[big, -big, 0.0]], dtype=dtype)) == (0, -1, -1)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda rows: rows.values,
+        lambda rows: rows.missing,
+        lambda rows: rows.patterns,
+        lambda rows: rows.take([0]),
+        lambda rows: list(rows.blocks(2)),
+        UnseenRows.examine,
+    ],
+)
+def test_whoever_looks_at_unseen_rows_has_them_examined(look):
+    def refuse(values):
+        raise ValueError("infinite")
+
+    rows = UnseenRows(np.array([[1.0, 2.0], [3.0, np.inf]]), refuse)
+    assert (len(rows), rows.n_features, rows.weights, rows.examined) == (2, 2, None, False)
+    with pytest.raises(ValueError, match="infinite"):
+        look(rows)
+    assert not rows.examined
+
+
+def test_rows_are_examined_once_or_vouched_for():
+    looks = []
+    X = np.array([[1.0, np.nan]])
+    rows = UnseenRows(X, lambda values: looks.append(values) or 1)
+    assert rows.values is X
+    assert rows.has_missing
+    assert rows.examined
+    assert len(looks) == 1
+    trusted = UnseenRows(np.ones((2, 2)), looks.append)
+    trusted.vouch()
+    assert not trusted.has_missing
+    assert trusted.take([1]).has_missing is False
+    assert len(looks) == 1
 
 
 # --- sequences ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ cdef extern from "gaussian_job.h" nogil:
         const Py_ssize_t *starts
         const unsigned char *masks
         Py_ssize_t n_patterns
-        int diagonal, masked
+        int diagonal, masked, unseen
         const double *shift
         const double *unit
         const double *log_weights

@@ -3,6 +3,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+NOT_FINITE: int
+
 def instruction_set() -> str: ...
 def mixture_pass(
     X: NDArray[np.float64] | NDArray[np.float32],
@@ -19,6 +21,7 @@ def mixture_pass(
     log_joint: Floats | None = None,
     labels: NDArray[np.intp] | None = None,
     moments: bool = False,
+    unseen: bool = False,
 ) -> tuple[float, int, tuple[Floats, ...] | None]: ...
 def maximize(
     weight: Floats,

@@ -24,6 +24,8 @@ cdef double SIGNAL_FLOPS = 5e8
 cdef Py_ssize_t MIN_CHUNK_ROWS = 2048
 cdef Py_ssize_t MIN_CHUNKS = 32
 cdef Py_ssize_t SLOT_BYTES = 8 << 20
+# In place of a component: a row has no density, perhaps because an entry is NaN or infinite.
+NOT_FINITE = -2
 
 
 def instruction_set():
@@ -35,7 +37,7 @@ def mixture_pass(
     cnp.ndarray X, cnp.ndarray log_weights, cnp.ndarray means, cnp.ndarray covariances, *,
     cnp.ndarray weights=None, patterns=None, bint masked=False, cnp.ndarray given=None,
     cnp.ndarray log_prob=None, cnp.ndarray resp=None, cnp.ndarray log_joint=None,
-    cnp.ndarray labels=None, bint moments=False,
+    cnp.ndarray labels=None, bint moments=False, bint unseen=False,
 ):
     """Log densities, responsibilities and moments of rows under K Gaussians, in one pass.
 
@@ -56,6 +58,9 @@ def mixture_pass(
         pattern and one more, observed columns (n_patterns, d) as uint8.
     masked : bool
         Whether NaN may occur; diagonal models.
+    unseen : bool
+        Whether to end at a row of density zero, as a NaN or infinite entry makes it; only without
+        weights, patterns and mask.
     given : ndarray of shape (n, K)  # IN
         Responsibilities to use instead of the model's; weights are not applied to them.
     log_prob, resp, log_joint, labels : ndarray of shape (n,), (n, K), (n, K), (n,)  # OUT
@@ -69,7 +74,8 @@ def mixture_pass(
     log_lik : float
         Weighted sum of the log densities.
     failed : int
-        -1, or a component whose covariance is not positive definite; all else is void then.
+        -1, or a component whose covariance is not positive definite, or NOT_FINITE; all else is
+        void then.
     statistics : tuple or None
         (weight (K,), first (K, d), second (K, d, d)) about `means`, completed in expectation;
         diagonal: (weight (K,), first (K, d), second (K, d), seen (K, d)) of observed entries,
@@ -82,6 +88,7 @@ def mixture_pass(
     cdef cnp.ndarray scratch, slots = None, order, starts, masks, log_lik
     job.diagonal = covariances.ndim == 2
     job.masked = masked and job.diagonal
+    job.unseen = unseen
     _check(X, means, covariances, log_weights)
     job.X = cnp.PyArray_DATA(X)
     job.n, job.d, job.K = n, d, K
@@ -130,6 +137,8 @@ def mixture_pass(
         if flops >= ONE_THREAD_FLOPS and job.n_chunks > 1:
             sk_leave_parallel()
         sk_gm_release(&job)
+    if job.failed == NOT_FINITE:
+        return 0.0, NOT_FINITE, None
     if job.failed < 0:
         raise MemoryError(f"no memory for the scratch of {threads} threads at K={K}, d={d}.")
     if job.failed > 0:

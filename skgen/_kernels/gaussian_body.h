@@ -224,6 +224,7 @@ static void SK_(gm_chunk)(sk_gm_job *job, ptrdiff_t chunk, SK_(gm_scratch) *s) {
         }
     }
     job->slot_log_lik[chunk] = log_lik;
+    if (job->unseen && !(log_lik > FLOOR / 2)) job->failed = -2;
 }
 
 static int SK_(gm_scratch_alloc)(SK_(gm_scratch) *s, const sk_gm_job *job, char **memory) {

@@ -12,6 +12,7 @@ typedef struct {
     const unsigned char *masks;  /* (n_patterns, d) 1 where observed */
     ptrdiff_t n_patterns;
     int diagonal, masked;
+    int unseen;                  /* whether to end at a density of zero: X may hold NaN or inf */
     const double *shift, *unit;  /* (d,) */
     const double *log_weights;   /* (K,) */
     const double *means;         /* (K, d), shifted and scaled */
@@ -25,7 +26,8 @@ typedef struct {
     double *slot_log_lik;        /* (n_chunks,) */
     ptrdiff_t slot_size, chunk_rows, n_chunks;
     void *model;                 /* parameters as the kernel wants them, by sk_gm_prepare */
-    ptrdiff_t failed;            /* 1 + a component that is not positive definite; -1: no memory */
+    ptrdiff_t failed;            /* 1 + a component that is not positive definite; -1: no memory;
+                                    -2: unseen, and a row of density zero */
 } sk_gm_job;
 
 #define SK_TRI(i, j) ((i) * ((i) + 1) / 2 + (j))

@@ -446,23 +446,30 @@ class Gaussian(Emission):
         )
         if covariance_type == "diag" and covariances.ndim == 3:
             covariances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
-        values, patterns = rows.values, None
-        if rows.has_missing and covariances.ndim == 3:
+        unseen = not (rows.examined or moments)
+        values, patterns = rows.unseen if unseen else rows.values, None
+        if not unseen and rows.has_missing and covariances.ndim == 3:
             values, patterns = rows.by_pattern
-        log_lik, failed, moments = _gaussian.mixture_pass(
+        log_lik, failed, found = _gaussian.mixture_pass(
             values,
             log_weights,
             params.means,
             covariances,
             weights=None if "given" in arrays else rows.weights,
             patterns=patterns,
-            masked=rows.has_missing,
+            masked=not unseen and rows.has_missing,
+            unseen=unseen,
             moments=moments,
             **arrays,
         )
+        if failed == _gaussian.NOT_FINITE:
+            rows.examine()
+            return self._pass(log_weights, params, rows, covariance_type, **arrays)
         if failed >= 0:
             raise ValueError(
                 f"The covariance of component {failed} is not positive definite; use fewer "
                 "components, raise reg_covar, or scale the data."
             )
-        return log_lik, None if moments is None else self.from_moments(params, moments)
+        if unseen:
+            rows.vouch()
+        return log_lik, None if found is None else self.from_moments(params, found)

@@ -363,6 +363,32 @@ def test_frames_come_back_as_frames(rng):
     assert isinstance(model.set_output(transform="pandas").sample(2)[0], pandas.DataFrame)
 
 
+# ---- entries that only the pass has seen -----------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["score_samples", "predict", "predict_proba"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("d", [1, 3, 6, 17])
+@pytest.mark.parametrize("kind", TYPES)
+def test_the_pass_notices_what_is_not_finite(rng, kind, d, dtype, method):
+    X = overlapping(rng, 2500, d).astype(dtype)
+    model = GaussianMixture(2, covariance_type=kind, tol=1e-2, random_state=0).fit(X)
+    complete = getattr(model, method)(X)
+    X[2400, d // 2] = np.nan
+    assert_allclose(getattr(model, method)(X)[:2400], complete[:2400], rtol=1e-4, atol=1e-4)
+    assert np.isfinite(getattr(model, method)(X)).all()
+    X[2400, d // 2] = -np.inf
+    with pytest.raises(ValueError, match=f"infinite value in row 2400, column {d // 2}"):
+        getattr(model, method)(X)
+
+
+def test_a_row_beyond_any_density_is_no_error(rng):
+    X = overlapping(rng)
+    model = GaussianMixture(2, random_state=0).fit(X)
+    X[7] = 1e200
+    assert model.score_samples(X)[7] == -np.inf
+
+
 # ---- bad input ------------------------------------------------------------------------------
 
 
