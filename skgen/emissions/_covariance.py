@@ -5,38 +5,51 @@ from functools import lru_cache
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 
+from .._kernels._gaussian import mixture_pass
+
 # The floor is this share of a column's variance but, where there are several components, not less
 # than the variance of rounding to the distance between neighbouring values of the column.
 RELATIVE_FLOOR = 1e-8
 RESOLUTION_ROWS = 4096
+BLOCK_ENTRIES = 1 << 16
 
 
 def column_moments(rows):
     """Mean and standard deviation of each column's observed entries; 1 where that is zero."""
-    X, weights = rows.values, rows.weights
-    if rows.has_missing:
-        weights = ~rows.missing * (1.0 if weights is None else weights[:, None])
-    elif weights is not None:
-        weights = np.broadcast_to(weights[:, None], X.shape)
+    X = rows.values
     # About a first guess: the mean of numbers around 1e8 has no digits left for their variance.
     guess = np.array([_first_observed(X[:, j]) for j in range(X.shape[1])], dtype=np.float64)
-    mean, square = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    total = np.zeros(X.shape[1])
-    for start in range(0, len(X), RESOLUTION_ROWS):
-        block = slice(start, start + RESOLUTION_ROWS)
-        z = X[block] - guess
-        w = np.ones_like(z) if weights is None else weights[block]
-        z = np.where(w > 0, z, 0.0)
-        total += w.sum(axis=0)
-        mean += (w * z).sum(axis=0)
-        square += (w * z * z).sum(axis=0)
-    mean /= total
-    variance = square / total - mean**2
+    total, first, second = _sums_about(guess, rows)
+    mean = first / total
+    variance = second / total - mean**2
     scale = np.sqrt(np.maximum(variance, 0.0))
     tiny = 1e-7 * np.abs(mean)  # the second moment about a bad guess has lost these digits
     if (scale <= tiny).any():
         scale = np.where(scale <= tiny, np.nanstd(X, axis=0), scale)
     return guess + mean, np.where(scale > 0, scale, 1.0)
+
+
+def _sums_about(guess, rows):
+    """Weight, first and second moment of each column about a guess, of shape (3, d).
+
+    They are the statistics of a mixture of one; those of float32 rows are taken in float64, by
+    blocks of half a megabyte.
+    """
+    X, weights, sums = rows.values, rows.weights, 0.0
+    size = len(X) if X.dtype == np.float64 else max(1, BLOCK_ENTRIES // X.shape[1])
+    for start in range(0, len(X), size):
+        block = slice(start, start + size)
+        _, _, (_, first, second, seen) = mixture_pass(
+            X[block].astype(np.float64, copy=False),
+            np.zeros(1),
+            guess[None],
+            np.ones((1, len(guess))),
+            weights=None if weights is None else weights[block],
+            masked=rows.has_missing,
+            moments=True,
+        )
+        sums = sums + np.concatenate([seen, first, second])
+    return sums
 
 
 def _first_observed(column):
