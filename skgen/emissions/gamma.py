@@ -26,7 +26,7 @@ class GammaParams(NamedTuple):
 
 
 class GammaStatistics(NamedTuple):
-    """Sums over the rows in which a column is observed; x in units of the column."""
+    """Sums over the rows in which a column is observed."""
 
     weight: np.ndarray  # (K, d) sum of resp
     total: np.ndarray  # (K, d) sum of resp * x
@@ -72,14 +72,14 @@ class Gamma(Emission):
     """
 
     params_type = GammaParams
-    _unit, _largest = 1.0, SHAPE_RANGE[1]  # by column, once adapted
+    _largest = SHAPE_RANGE[1]  # by column, once adapted
     _parameter_constraints: ClassVar = {"shape": [Interval(Real, 0, None, closed="neither"), None]}
 
     def __init__(self, shape=None):
         self.shape = shape
 
     def adapt(self, rows, n_components=1):
-        """A copy with the units of the columns of ``rows``, and bounds of the shapes."""
+        """A copy with bounds of the shapes by column of ``rows``."""
         self._validate_params()
         _columns.check_positive(rows, "Gamma emissions take positive numbers or NaN")
         logs = Rows(np.log(rows.values, dtype=np.float64), rows.weights)
@@ -88,7 +88,6 @@ class Gamma(Emission):
         floor = variance_floor(logs, center, scale, n_components > 1)
         constant = np.fmax.reduce(logs.values) == np.fmin.reduce(logs.values)
         adapted = copy.copy(self)
-        adapted._unit = np.exp(center)
         adapted._largest = np.where(constant, CONSTANT_SHAPE, np.minimum(1 / floor, SHAPE_RANGE[1]))
         return adapted
 
@@ -112,7 +111,7 @@ class Gamma(Emission):
 
     def statistics(self, params, rows, resp):
         """The weight, sum and sum of logarithms of the observed entries of each column."""
-        x = rows.values / self._unit
+        x = rows.values.astype(np.float64)
         logs = np.log(x)
         if rows.has_missing:
             x, logs = (np.where(rows.missing, 0.0, values) for values in (x, logs))
@@ -127,7 +126,7 @@ class Gamma(Emission):
         else:
             gap = np.log(means) - _columns.means(weight, logs, 0.0)
             shapes = shape_of(gap, SHAPE_RANGE[0], self._largest)
-        return GammaParams(shapes, means * self._unit / shapes)
+        return GammaParams(shapes, means / shapes)
 
     def maximize_held(self, statistics, last, held):
         """The M-step in which the scales go with given shapes, or the shapes with given scales."""
@@ -136,9 +135,9 @@ class Gamma(Emission):
         if "shapes" not in held and "scales" not in held:
             return self.maximize(statistics)
         if "scales" not in held:
-            scales = _columns.means(weight, total) * self._unit / shapes
+            scales = _columns.means(weight, total) / shapes
         elif "shapes" not in held and self.shape is None:
-            gap = _columns.means(weight, logs, 0.0) - np.log(scales / self._unit)
+            gap = _columns.means(weight, logs, 0.0) - np.log(scales)
             shapes = np.clip(inverse_digamma(gap), SHAPE_RANGE[0], self._largest)
         return GammaParams(shapes, scales)
 
@@ -174,8 +173,8 @@ class Gamma(Emission):
         return super().embed(Rows(logs, rows.weights))
 
     def pack(self, params):
-        """Logarithms of the means, in units of the columns, and of the shapes."""
-        means = np.log(params.shapes * params.scales / self._unit).ravel()
+        """Logarithms of the means, and of the shapes."""
+        means = np.log(params.shapes * params.scales).ravel()
         return np.concatenate(
             [means, np.log(params.shapes).ravel()] if self.shape is None else [means]
         )
@@ -187,7 +186,7 @@ class Gamma(Emission):
             means, logs = vector.reshape(2, -1)
             low, high = np.log(SHAPE_RANGE[0]), np.log(self._largest)
             shapes = np.exp(np.clip(logs.reshape(shapes.shape), low, high))
-        return GammaParams(shapes, np.exp(means.reshape(shapes.shape)) * self._unit / shapes)
+        return GammaParams(shapes, np.exp(means.reshape(shapes.shape)) / shapes)
 
     def degenerate(self, params):
         """Components which are as narrow as the bound of the shape lets them be."""

@@ -214,12 +214,10 @@ class Product(Emission, _BaseComposition):
 
     def statistics(self, params, rows, resp):
         """The statistics of the blocks, by name."""
-        found = []
-        for emission, part, block in self._each(params, rows):
-            empty = block.missing.all(axis=1) if block.has_missing else None
-            given = resp if empty is None else np.where(empty[:, None], 0.0, resp)
-            found.append(emission.statistics(part, block, given))
-        return record(*(name for name, *_ in self.blocks))(*found)
+        kind = record(*(name for name, *_ in self.blocks))
+        return kind(
+            *(e.statistics(part, block, resp) for e, part, block in self._each(params, rows))
+        )
 
     def maximize(self, statistics):
         """The M-steps of the blocks."""

@@ -101,6 +101,8 @@ def test_more_parts_than_distinct_rows_have_parameters():
     X = np.repeat([[0.0], [1.0]], 5, axis=0)
     model = skgen.Mixture(Mixture(Gaussian(reg_covar=0.1), 4), n_components=1).fit(X)
     assert np.isfinite(model.means_).all()
+    start = model._emission().adapt(Rows(X)).initialize(Rows(X), np.ones((10, 1)))
+    assert start.inner_weights.min() > 0.01  # EM leaves a weight of zero as it is
     assert_allclose(model.inner_weights_.sum(axis=1), 1)
 
 

@@ -111,6 +111,13 @@ def test_the_step_climbs_where_counts_share_cells(rng):
     assert max(slope) < values[-1]
 
 
+@pytest.mark.parametrize(("mean", "dispersion"), [(0.5, 0.1), (7.3, 0.4), (7.3, 1.5), (51, 0.02)])
+def test_the_mode_is_the_likeliest_count(mean, dispersion):
+    params = NegativeBinomialParams(np.array([[mean]]), np.array([[dispersion]]))
+    mode = NegativeBinomial().complete(params, Rows(np.array([[np.nan]])), 0, "mode")
+    assert mode == log_pmf(np.arange(200), mean, dispersion).argmax()
+
+
 def test_columns_of_zeros_have_parameters():
     X = np.column_stack([np.zeros(6), [0.0, 1, 2, 9, 0, 1]])
     model = Mixture(NegativeBinomial(), n_components=1).fit(X)

@@ -108,6 +108,16 @@ def test_a_conditional_is_the_joint_over_the_marginal(X, free):
     assert_allclose(model.conditional(given).score_samples(X[:, free]), expected, rtol=1e-9)
 
 
+def test_rows_that_observe_nothing_of_a_block_do_not_count_in_it(X):
+    X = X[~np.isnan(X).any(axis=1)][:, [1, 0, 3]]
+    seen, X[50:, 1:] = X[:50, 1:].copy(), np.nan
+    emission = Product([("a", Poisson(), 0), ("b", Gaussian(), [1, 2])]).adapt(Rows(X), 1)
+    wrong = emission.params_type(np.ones((1, 1)), np.full((1, 2), 7.0), np.eye(2)[None])
+    found = emission.maximize(emission.statistics(wrong, Rows(X), np.ones((len(X), 1))))
+    assert_allclose(found.b__means[0], seen.mean(axis=0), rtol=1e-12)
+    assert_allclose(found.b__covariances[0], np.cov(seen.T, bias=True), rtol=1e-12)
+
+
 def test_em_climbs_and_imputes(X):
     model = fit(by_index(), X)
     assert np.diff(model.lower_bounds_).min() > -1e-12

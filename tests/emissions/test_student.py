@@ -116,6 +116,28 @@ def test_a_pile_of_equal_rows_stops_at_the_floor(rng):
     assert np.isfinite(model.score_samples(X)).all()
 
 
+@pytest.mark.parametrize("kind", ["full", "diag", "tied"])
+def test_em_climbs_to_the_optimum_above_the_floor(rng, kind):
+    X, resp = rng.standard_t(1.5, (200, 2)), rng.dirichlet([1, 1], 200)
+    emission, rows = StudentT(kind).adapt(Rows(X), 2), Rows(X)
+    emission._adapted._bound = emission._adapted._bound._replace(floor=np.array([4.0, 0.1]))
+
+    def objective(params):
+        return (resp * emission.log_likelihood(params, rows)).sum()
+
+    params, values = emission.initialize(rows, resp), []
+    for _ in range(400):
+        params = emission.maximize(emission.statistics(params, rows, resp))
+        values.append(objective(params))
+    assert np.diff(values).min() > -1e-10
+    assert emission.degenerate(params)
+    for size in (1e-4, 1e-2):
+        for _ in range(40):
+            vector = emission.pack(params)
+            other = emission.unpack(vector + size * rng.standard_normal(vector.shape), params)
+            assert objective(other) < values[-1] + 1e-8
+
+
 @pytest.mark.parametrize(("name", "value"), [("dof", 0), ("covariance_type", "spherical")])
 def test_impossible_hyperparameters_are_refused(name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter of StudentT"):
