@@ -233,12 +233,6 @@ class Mixture(Emission):
         own = Simplex(self.weight_concentration_prior).regularizer(params.inner_weights)
         return own + self._inner.regularizer(self._flat(params))
 
-    def cdf(self, params, values):
-        """P(X_j <= value_ij | k) of each feature by itself, of shape (n, d, K)."""
-        found = self._inner.cdf(self._flat(params), values)
-        weights = params.inner_weights
-        return np.einsum("ijkm,km->ijk", found.reshape(*values.shape, *weights.shape), weights)
-
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``."""
         M = params.inner_weights.shape[1]
