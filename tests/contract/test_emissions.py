@@ -143,7 +143,7 @@ CASES = {
         for kind in ("full", "diag")
     },
     "student-tied": Case(StudentT("tied", dof=5.0), heavy, [WIDE, WIDE], 1e-5),
-    "student-fixed": Case(StudentT(dof=5.0, reg_covar=0.0), heavy, [WIDE, WIDE], 1e-5),
+    "student-fixed": Case(StudentT(dof=5.0), heavy, [WIDE, WIDE], 1e-5),
     "negative-binomial": Case(NegativeBinomial(), scattered, [even(range(400))] * 2),
     "gamma": Case(Gamma(), positive, [SPAN, SPAN], 1e-5),
     "gamma-fixed": Case(Gamma(shape=2.5), positive, [SPAN, SPAN], 1e-5),
