@@ -1,0 +1,151 @@
+/* The most probable paths of a group of segments; see hmm.h.
+ *
+ * best_t(j) = max_i (best_{t-1}(i) + log A(i, j)) + log p(x_t | j), and a link to the i that won,
+ * one byte for each row and state. Densities of zero are FLOOR, whose sums stay finite. Where a
+ * sequence starts the link is to the state in which the one before it ends, so that a path is
+ * traced through all rows of a segment in one go.
+ */
+
+/* (best, link) = (x, i) in the lanes where x is larger. */
+SK_INLINE void SK_(hm_take)(V *best, V *link, V x, V i) {
+#if SK_VBYTES == 64
+    __mmask8 larger = _mm512_cmp_pd_mask((__m512d)x, (__m512d)*best, _CMP_GT_OQ);
+    *best = (V)_mm512_mask_mov_pd((__m512d)*best, larger, (__m512d)x);
+    *link = (V)_mm512_mask_mov_pd((__m512d)*link, larger, (__m512d)i);
+#else
+    IVEC larger = SK_(v_gt)(x, *best);
+    *best = SK_(v_blend)(larger, x, *best);
+    *link = SK_(v_blend)(larger, i, *link);
+#endif
+}
+
+/* Links are counted up as integers in the bits of reals, and stored as bytes. */
+SK_INLINE void SK_(hm_store_links)(unsigned char *out, const V *links) {
+    for (int u = 0; u < U; u++, out += W) {
+        IVEC bits = SK_(v_bits)(links[u]);
+#if SK_VBYTES >= 32
+        typedef unsigned char bytes __attribute__((vector_size(SK_VBYTES / 8)));
+        bytes narrow = __builtin_convertvector(bits, bytes);
+        memcpy(out, &narrow, W);
+#else
+        for (int i = 0; i < W; i++) out[i] = (unsigned char)((const SK_INT *)&bits)[i];
+#endif
+    }
+}
+
+/* The best way into `width` <= 2 states from j on; width is a constant to the compiler. */
+SK_INLINE void SK_(hm_best_into)(const int width, const ptrdiff_t K, const double *SK_RESTRICT a,
+                                 const V *SK_RESTRICT before, V *SK_RESTRICT now, V *SK_RESTRICT links) {
+    V best[2 * U], link[2 * U];
+    SK_UNROLL
+    for (int e = 0; e < width * U; e++) {
+        best[e] = before[e % U] + SK_(v_set)(a[e / U]);
+        link[e] = SK_(v_set)(0);
+    }
+    for (ptrdiff_t i = 1; i < K; i++) {
+        V index = SK_(v_real)((IVEC){0} + (SK_INT)i);
+        SK_UNROLL
+        for (int e = 0; e < width * U; e++)
+            SK_(hm_take)(best + e, link + e, before[i * U + e % U] + SK_(v_set)(a[i * K + e / U]), index);
+    }
+    SK_UNROLL
+    for (int e = 0; e < width * U; e++) {
+        now[e] = best[e];
+        links[e] = link[e];
+    }
+}
+
+/* Subtract the largest entry, which is added up, and tell which state has it. */
+static void SK_(hm_normalise)(ptrdiff_t K, V *best, SK_(hm_tally) *y, V *link) {
+    for (int u = 0; u < U; u++) {
+        V top = best[u];
+        link[u] = SK_(v_set)(0);
+        for (ptrdiff_t k = 1; k < K; k++)
+            SK_(hm_take)(&top, link + u, best[k * U + u], SK_(v_real)((IVEC){0} + (SK_INT)k));
+        for (ptrdiff_t k = 0; k < K; k++) best[k * U + u] -= top;
+        V sum = y->high[u] + top, part = sum - y->high[u]; /* the rounding error is kept */
+        y->low[u] += (y->high[u] - (sum - part)) + (top - part);
+        y->high[u] = sum;
+    }
+}
+
+/* Where sequences start: the one before is complete, and the start probabilities are all there is.
+ * `last` is the state in which it ends. */
+static void SK_(hm_viterbi_start)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group, ptrdiff_t t0,
+                                  ptrdiff_t t, const V *last, V *links) {
+    const ptrdiff_t K = job->K;
+    for (ptrdiff_t lane = 0; lane < L && t0 >= 0; lane++)
+        while (y->next[lane] < job->S && job->offsets[y->next[lane]] == SK_(hm_row)(job, group, lane, t0 + t))
+            SK_(hm_tally_end)(job, y, group, lane);
+    for (int u = 0; u < U; u++) {
+        IVEC reset = s->reset[t * U + u], there = SK_(v_gt)(s->weight[t * U + u], SK_(v_set)(0));
+        for (ptrdiff_t k = 0; k < K; k++) {
+            V start = SK_(v_blend)(there, SK_(v_set)(job->start[k]), SK_(v_set)(0));
+            V *joint = s->joint + (t / STEPS * K + k) * NB + t % STEPS * U + u;
+            *joint = SK_(v_blend)(there, *joint, SK_(v_set)(0));
+            s->work[k * U + u] = SK_(v_blend)(reset, start, s->work[k * U + u]);
+            links[k * U + u] = SK_(v_blend)(reset, last[u], links[k * U + u]);
+        }
+    }
+}
+
+/* n steps of s->state. Links go to `out` unless it is NULL. */
+static void SK_(hm_viterbi_steps)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group, ptrdiff_t t0,
+                                  ptrdiff_t n, unsigned char *out) {
+    const ptrdiff_t K = job->K;
+    V *links = s->b, last[U];
+    SK_(hm_mark)(job, s, group, t0, n);
+    SK_(hm_densities)(job, s, group, t0, n);
+    for (ptrdiff_t t = 0; t < n; t++) {
+        const V *joint = s->joint + t / STEPS * K * NB + t % STEPS * U;
+        if (s->flags[t] || t % 16 == 15) SK_(hm_normalise)(K, s->state, y, last);
+        ptrdiff_t j = 0;
+        for (; j + 2 <= K; j += 2)
+            SK_(hm_best_into)(2, K, job->transmat + j, s->state, s->work + j * U, links + j * U);
+        if (j < K) SK_(hm_best_into)(1, K, job->transmat + j, s->state, s->work + j * U, links + j * U);
+        if (s->flags[t]) SK_(hm_viterbi_start)(job, s, y, group, t0, t, last, links);
+        for (ptrdiff_t k = 0; k < K; k++)
+            for (int u = 0; u < U; u++) s->state[k * U + u] = s->work[k * U + u] + joint[k * NB + u];
+        for (ptrdiff_t k = 0; out && k < K; k++) SK_(hm_store_links)(out + (t * K + k) * L, links + k * U);
+    }
+}
+
+static void SK_(hm_viterbi_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, int warm) {
+    const ptrdiff_t K = job->K, n = job->rows;
+    SK_(hm_tally) y;
+    V last[U];
+    SK_(hm_tally_start)(job, &y, group);
+    if (warm) {
+        for (ptrdiff_t e = 0; e < K * U; e++) s->state[e] = SK_(v_set)(0);
+        for (ptrdiff_t t0 = -job->warm; t0 < 0; t0 += job->block)
+            SK_(hm_viterbi_steps)(job, s, &y, group, t0, job->block, NULL);
+        SK_(hm_normalise)(K, s->state, &y, last);
+        SK_(hm_put)(job, job->first, group, s->state);
+        SK_(hm_tally_start)(job, &y, group);
+    }
+    SK_(hm_get)(job, job->first, group, s->state);
+    for (ptrdiff_t t0 = 0; t0 < n; t0 += job->block)
+        SK_(hm_viterbi_steps)(job, s, &y, group, t0, n - t0 < job->block ? n - t0 : job->block,
+                              job->links + (group * n + t0) * K * L);
+    SK_(hm_normalise)(K, s->state, &y, last);
+    SK_(hm_put)(job, job->last, group, s->state);
+    SK_(hm_tally_finish)(job, &y, group);
+}
+
+/* Paths of a group, each from the state that looks best where its segment ends. */
+static void SK_(hm_trace_group)(sk_hm_job *job, ptrdiff_t group) {
+    const ptrdiff_t K = job->K, n = job->rows;
+    const unsigned char *links = job->links + group * n * K * L;
+    ptrdiff_t state[L];
+    for (ptrdiff_t lane = 0; lane < L; lane++) {
+        const double *last = job->last + group * K * L + lane;
+        state[lane] = 0;
+        for (ptrdiff_t k = 1; k < K; k++) if (last[k * L] > last[state[lane] * L]) state[lane] = k;
+    }
+    for (ptrdiff_t t = n - 1; t >= 0; t--)
+        for (ptrdiff_t lane = 0; lane < L; lane++) {
+            ptrdiff_t row = SK_(hm_row)(job, group, lane, t);
+            if (row < job->N) job->path[row] = state[lane];
+            state[lane] = links[(t * K + state[lane]) * L + lane];
+        }
+}
