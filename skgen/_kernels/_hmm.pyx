@@ -36,7 +36,7 @@ cdef extern from "hmm.h" nogil:
         const double *table
         const double *table_log
         sk_gm_job gm
-        Py_ssize_t K, N, S, M
+        Py_ssize_t K, N, S, M, table_width
         const Py_ssize_t *offsets
         const double *start
         const double *transmat
@@ -252,8 +252,10 @@ cdef class _Chains:
         if job.N and not (codes.min() >= -1 and codes.max() < job.M):
             raise ValueError(f"codes must be from -1 to {job.M - 1}, and not all of them are")
         job.codes = <Py_ssize_t *>self._keep(codes)
-        table = np.zeros((job.M + 1, job.K))
-        table[:job.M] = np.maximum(log_probs.T, FLOOR)
+        job.table_width = _ceil(job.K, sk_hm_lanes()) * sk_hm_lanes()
+        table = np.full((job.M + 1, job.table_width), FLOOR)
+        table[:job.M, :job.K] = np.maximum(log_probs.T, FLOOR)
+        table[job.M, :job.K] = 0.0
         if not logs:
             top = table.max(axis=1)
             table = np.exp(table - top[:, None])
@@ -340,7 +342,7 @@ cdef class _Chains:
             self.job.gm.slots = <double *>cnp.PyArray_DATA(total)
             return gm_statistics(&self.job.gm)
         if self.kind == "symbols":
-            return np.ascontiguousarray(total.reshape(self.job.M, self.job.K).T)
+            return np.ascontiguousarray(total.reshape(self.job.M, self.job.table_width)[:, :self.job.K].T)
 
     cdef viterbi(self):
         cdef sk_hm_job *job = &self.job

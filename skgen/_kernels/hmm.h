@@ -61,10 +61,11 @@ typedef struct {
     int kind, is_float;
     const void *X;               /* (N, d) values, or (N, K) log densities */
     const ptrdiff_t *codes;      /* (N,) symbols, -1 missing */
-    const double *table;         /* (M + 1, K) of symbols: p / max p, for Viterbi log p; the last: missing */
+    const double *table;         /* (M + 1, table_width) of symbols: p / max p, for Viterbi log p; last: missing */
     const double *table_log;     /* (M + 1,) log max p */
     sk_gm_job gm;                /* the Gaussian model */
     ptrdiff_t K, N, S, M;
+    ptrdiff_t table_width;       /* K, rounded up to whole vectors */
     const ptrdiff_t *offsets;    /* (S + 1,) */
     const double *start;         /* (K,); logarithms for Viterbi, as the matrices */
     const double *transmat;      /* (K, K) */

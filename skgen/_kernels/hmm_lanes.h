@@ -75,22 +75,30 @@ SK_INLINE void SK_(hm_mark_step)(SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t t
     s->flags[t] |= weight == 0 ? SK_(has_start) | SK_(has_blank) : SK_(has_start);
 }
 
+/* One lane of n + 1 steps from a row on; unweighted rows inside of a sequence are marked already. */
+static void SK_(hm_mark_lane)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t n) {
+    ptrdiff_t t = 0, sequence;
+    for (; t <= n && row + t < 0; t++) SK_(hm_mark_step)(s, lane, t, 1, 0);
+    sequence = row + t < job->N ? sk_hm_sequence(job, row + t) : 0;
+    while (t <= n && row + t < job->N) {
+        double weight = job->weights ? job->weights[sequence] : 1.0;
+        ptrdiff_t first = job->offsets[sequence] - row, end = job->offsets[++sequence] - row;
+        if (end > n + 1) end = n + 1;
+        if (job->weights) for (; t < end; t++) SK_(hm_mark_step)(s, lane, t, t == first, weight);
+        else if (t == first && t < end) SK_(hm_mark_step)(s, lane, t, 1, weight);
+        t = end;
+    }
+    for (; t <= n; t++) SK_(hm_mark_step)(s, lane, t, 1, 0);
+}
+
 /* Starts, weights and blanks of n + 1 steps from t0. Blank are the rows outside of the data, and
  * those of weight zero: each is a sequence of its own that observes nothing. */
 static void SK_(hm_mark)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n) {
     memset(s->flags, 0, n + 1);
     memset(s->reset, 0, sizeof(V) * U * (n + 1));
-    for (ptrdiff_t lane = 0; lane < L; lane++) {
-        ptrdiff_t row = SK_(hm_row)(job, group, lane, t0), t = 0;
-        for (; t <= n && row < 0; t++, row++) SK_(hm_mark_step)(s, lane, t, 1, 0);
-        ptrdiff_t sequence = row < job->N ? sk_hm_sequence(job, row) : 0;
-        while (t <= n && row < job->N) {
-            double weight = job->weights ? job->weights[sequence] : 1.0;
-            ptrdiff_t first = job->offsets[sequence], end = job->offsets[++sequence];
-            for (; t <= n && row < end; t++, row++) SK_(hm_mark_step)(s, lane, t, row == first, weight);
-        }
-        for (; t <= n; t++) SK_(hm_mark_step)(s, lane, t, 1, 0);
-    }
+    for (ptrdiff_t v = 0; v < U * (n + 1); v++) s->weight[v] = SK_(v_set)(1);
+    for (ptrdiff_t lane = 0; lane < L; lane++)
+        SK_(hm_mark_lane)(job, s, lane, SK_(hm_row)(job, group, lane, t0), n);
 }
 
 /* Steps lo .. hi - 1 of a block that are rows of the data, from row on. */
@@ -103,73 +111,160 @@ static ptrdiff_t SK_(hm_clip)(const sk_hm_job *job, ptrdiff_t row, ptrdiff_t n, 
 
 /* ---- what is observed --------------------------------------------------------------------- */
 
-/* Copy rows of m doubles into a lane. m is a constant to the compiler where it is small. */
-SK_INLINE void SK_(hm_copy)(const ptrdiff_t m, const double *rows, V *tiles, ptrdiff_t lane, ptrdiff_t lo, ptrdiff_t hi) {
-    for (ptrdiff_t t = lo; t < hi; t++, rows += m) {
-        double *out = SK_(hm_place)(tiles, m, lane, t);
-        for (ptrdiff_t k = 0; k < m; k++) out[k * BLOCK] = rows[k];
+/* W vectors as a matrix, transposed: each round interleaves its two halves. */
+SK_INLINE void SK_(hm_transpose)(V *r) {
+#if SK_VBYTES == 64
+#define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define HIGH_HALVES(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#elif SK_VBYTES == 32
+#define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define HIGH_HALVES(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#elif SK_VBYTES == 16
+#define LOW_HALVES(a, b) __builtin_shufflevector(a, b, 0, 2)
+#define HIGH_HALVES(a, b) __builtin_shufflevector(a, b, 1, 3)
+#endif
+#if SK_VBYTES
+    SK_UNROLL
+    for (int round = 1; round < W; round *= 2) {
+        V out[W];
+        SK_UNROLL
+        for (int i = 0; i < W / 2; i++) {
+            out[2 * i] = LOW_HALVES(r[i], r[i + W / 2]);
+            out[2 * i + 1] = HIGH_HALVES(r[i], r[i + W / 2]);
+        }
+        SK_UNROLL
+        for (int i = 0; i < W; i++) r[i] = out[i];
     }
+#undef LOW_HALVES
+#undef HIGH_HALVES
+#else
+    (void)r;
+#endif
 }
 
-/* Shifted and scaled values, and what is observed of them. */
-SK_INLINE void SK_(hm_copy_values)(const ptrdiff_t m, const int is_float, const int masked, const void *values,
-                                   const SK_(gm_params) *p, V *x, V *mask, ptrdiff_t lane, ptrdiff_t lo, ptrdiff_t hi) {
-    for (ptrdiff_t t = lo, e = 0; t < hi; t++) {
-        double *out = SK_(hm_place)(x, p->padded, lane, t);
-        for (ptrdiff_t j = 0; j < m; j++, e++) {
-            double value = is_float ? (double)((const float *)values)[e] : ((const double *)values)[e];
-            if (masked) {
-                int seen = value == value;
-                SK_(hm_place)(mask, p->padded, lane, t)[j * BLOCK] = seen;
-                if (!seen) value = p->shift[j];
-            }
-            out[j * BLOCK] = (value - p->shift[j]) * p->unit[j];
+/* W numbers of float64 or float32. */
+SK_INLINE V SK_(hm_read)(const int is_float, const char *numbers) {
+    V out;
+    if (!is_float) memcpy(&out, numbers, sizeof out);
+    else for (int i = 0; i < W; i++) ((double *)&out)[i] = ((const float *)numbers)[i];
+    return out;
+}
+
+/* Where rows of m numbers go, in tiles of `width` entries, and how they are scaled. */
+typedef struct {
+    V *out, *mask;              /* mask or NULL: all are observed */
+    ptrdiff_t m, width;
+    const double *shift, *unit; /* (m,), or NULL: log densities */
+} SK_(hm_target);
+
+SK_INLINE V SK_(hm_scaled)(const SK_(hm_target) *to, V x, ptrdiff_t j, V *seen) {
+    if (!to->unit) return SK_(v_max)(x, SK_(v_set)(FLOOR));
+    V scaled = (x - SK_(v_set)(to->shift[j])) * SK_(v_set)(to->unit[j]);
+    if (!to->mask) return scaled;
+    IVEC observed = SK_(v_gt)(x, SK_(v_set)(-INFINITY)); /* values are finite or NaN */
+    *seen = SK_(v_blend)(observed, SK_(v_set)(1), SK_(v_set)(0));
+    return SK_(v_blend)(observed, scaled, SK_(v_set)(0));
+}
+
+/* n rows of m numbers in each of W lanes, `stride` bytes apart: W numbers of each at a time. What
+ * stands `ahead` rows on, the block after this one, is on its way meanwhile. */
+SK_INLINE void SK_(hm_load_lanes)(const int is_float, const SK_(hm_target) *to, const char *rows, ptrdiff_t stride,
+                                  ptrdiff_t n, ptrdiff_t ahead, int u) {
+    const ptrdiff_t size = is_float ? 4 : 8, m = to->m;
+    for (ptrdiff_t e = 0, t = 0, j = 0; e < n * m; e += W) {
+        V r[W];
+        SK_UNROLL
+        for (int i = 0; i < W; i++) {
+            r[i] = SK_(hm_read)(is_float, rows + i * stride + e * size);
+            SK_PREFETCH(rows + i * stride + (e + ahead * m) * size);
+        }
+        SK_(hm_transpose)(r);
+        SK_UNROLL
+        for (int i = 0; i < W; i++) {
+            V seen, x = SK_(hm_scaled)(to, r[i], j, &seen);
+            ptrdiff_t v = (t / STEPS * to->width + j) * NB + t % STEPS * U + u;
+            to->out[v] = x;
+            if (to->mask) to->mask[v] = seen;
+            if (++j == m) { j = 0; t++; }
         }
     }
 }
 
-static void SK_(hm_load_values)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t lo,
-                                ptrdiff_t hi) {
-    const SK_(gm_params) *p = SK_(hm_params)(job);
-    const ptrdiff_t m = p->m;
-    const char *values = (const char *)job->X + row * m * (job->is_float ? 4 : 8);
-    if (job->gm.masked) SK_(hm_copy_values)(m, job->is_float, 1, values, p, s->x, s->mask, lane, lo, hi);
-    else if (job->is_float) SK_(hm_copy_values)(m, 1, 0, values, p, s->x, s->mask, lane, lo, hi);
-    else if (m == 1) SK_(hm_copy_values)(1, 0, 0, values, p, s->x, s->mask, lane, lo, hi);
-    else if (m == 2) SK_(hm_copy_values)(2, 0, 0, values, p, s->x, s->mask, lane, lo, hi);
-    else if (m == 4) SK_(hm_copy_values)(4, 0, 0, values, p, s->x, s->mask, lane, lo, hi);
-    else SK_(hm_copy_values)(m, 0, 0, values, p, s->x, s->mask, lane, lo, hi);
+/* Steps lo .. hi - 1 of one lane, number by number: at the edges of the data. */
+static void SK_(hm_load_lane)(int is_float, const SK_(hm_target) *to, const char *rows, ptrdiff_t lane, ptrdiff_t lo,
+                              ptrdiff_t hi) {
+    for (ptrdiff_t t = lo; t < hi; t++)
+        for (ptrdiff_t j = 0; j < to->m; j++, rows += is_float ? 4 : 8) {
+            double number = is_float ? (double)*(const float *)rows : *(const double *)rows;
+            V seen, x = SK_(hm_scaled)(to, SK_(v_set)(number), j, &seen);
+            ptrdiff_t e = ((t / STEPS * to->width + j) * NB + t % STEPS * U) * W + lane;
+            ((double *)to->out)[e] = *(double *)&x;
+            if (to->mask) ((double *)to->mask)[e] = *(double *)&seen;
+        }
 }
 
-static void SK_(hm_load_symbols)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t lo,
-                                 ptrdiff_t hi) {
-    for (ptrdiff_t t = lo; t < hi; t++, row++) {
-        ptrdiff_t code = job->codes[row] < 0 ? job->M : job->codes[row];
-        ((double *)s->shift)[t * L + lane] = job->table_log ? job->table_log[code] : 0.0;
-        SK_(hm_copy)(job->K, job->table + code * job->K, s->joint, lane, t, t + 1);
+/* The numbers of a block, of values or of log densities. */
+static void SK_(hm_load)(const sk_hm_job *job, const SK_(hm_target) *to, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
+                         int backwards) {
+    const ptrdiff_t bytes = to->m * (job->is_float ? 4 : 8);
+    for (int u = 0; u < U; u++) {
+        ptrdiff_t lo, hi, first = SK_(hm_row)(job, group, u * W, t0), last = SK_(hm_row)(job, group, u * W + W - 1, t0);
+        const char *rows = (const char *)job->X + first * bytes;
+        ptrdiff_t ahead = backwards ? -job->block : n;
+        if (first >= 0 && last + n <= job->N) {
+            if (job->is_float) SK_(hm_load_lanes)(1, to, rows, job->rows * bytes, n, ahead, u);
+            else SK_(hm_load_lanes)(0, to, rows, job->rows * bytes, n, ahead, u);
+            continue;
+        }
+        for (ptrdiff_t lane = u * W; lane < u * W + W; lane++) {
+            ptrdiff_t row = SK_(hm_clip)(job, SK_(hm_row)(job, group, lane, t0), n, &lo, &hi);
+            SK_(hm_load_lane)(job->is_float, to, (const char *)job->X + row * bytes, lane, lo, hi);
+        }
     }
+}
+
+/* Rows of the table of symbols, of which W numbers are read at a time: its rows are padded. */
+static void SK_(hm_load_symbols)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n) {
+    const ptrdiff_t K = job->K;
+    for (ptrdiff_t t = 0; t < n; t++)
+        for (int u = 0; u < U; u++) {
+            const double *rows[W];
+            V *out = s->joint + t / STEPS * K * NB + t % STEPS * U + u;
+            for (int i = 0; i < W; i++) {
+                ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0 + t);
+                ptrdiff_t code = row >= 0 && row < job->N ? job->codes[row] : -1;
+                if (code < 0) code = job->M;
+                rows[i] = job->table + code * job->table_width;
+                ((double *)s->shift)[t * L + u * W + i] = job->table_log ? job->table_log[code] : 0.0;
+            }
+            for (ptrdiff_t k = 0; k < K; k += W) {
+                V r[W];
+                SK_UNROLL
+                for (int i = 0; i < W; i++) r[i] = SK_(hm_read)(0, (const char *)(rows[i] + k));
+                SK_(hm_transpose)(r);
+                for (ptrdiff_t i = 0; i < W && k + i < K; i++) out[(k + i) * NB] = r[i];
+            }
+        }
 }
 
 /* Log densities of a block in s->joint; of symbols, what their table holds. */
-static void SK_(hm_densities)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n) {
-    ptrdiff_t lo, hi, K = job->K;
-    for (ptrdiff_t lane = 0; lane < L; lane++) {
-        ptrdiff_t row = SK_(hm_clip)(job, SK_(hm_row)(job, group, lane, t0), n, &lo, &hi);
-        if (job->kind == SK_HM_GAUSSIAN) SK_(hm_load_values)(job, s, lane, row, lo, hi);
-        else if (job->kind == SK_HM_SYMBOLS) SK_(hm_load_symbols)(job, s, lane, row, lo, hi);
-        else SK_(hm_copy)(K, (const double *)job->X + row * K, s->joint, lane, lo, hi);
+static void SK_(hm_densities)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
+                              int backwards) {
+    const ptrdiff_t K = job->K;
+    if (job->kind == SK_HM_SYMBOLS) { SK_(hm_load_symbols)(job, s, group, t0, n); return; }
+    if (job->kind == SK_HM_LOG_LIK) {
+        SK_(hm_target) to = {s->joint, NULL, K, K, NULL, NULL};
+        SK_(hm_load)(job, &to, group, t0, n, backwards);
+        return;
     }
-    if (job->kind == SK_HM_SYMBOLS) return;
+    const SK_(gm_params) *p = SK_(hm_params)(job);
+    SK_(hm_target) to = {s->x, job->gm.masked ? s->mask : NULL, p->m, p->padded, p->shift, p->unit};
+    SK_(hm_load)(job, &to, group, t0, n, backwards);
     for (ptrdiff_t tile = 0; tile * STEPS < n; tile++) {
-        V *joint = s->joint + tile * K * NB;
-        if (job->kind == SK_HM_LOG_LIK)
-            for (ptrdiff_t e = 0; e < K * NB; e++) joint[e] = SK_(v_max)(joint[e], SK_(v_set)(FLOOR));
-        else {
-            s->gm.x = s->x + tile * SK_(hm_padded)(job) * NB;
-            s->gm.mask = s->mask + tile * SK_(hm_padded)(job) * NB;
-            s->gm.joint = joint;
-            SK_(gm_densities)(&job->gm, SK_(hm_params)(job), &s->gm, NB);
-        }
+        s->gm.x = s->x + tile * p->padded * NB;
+        s->gm.mask = s->mask + tile * p->padded * NB;
+        s->gm.joint = s->joint + tile * K * NB;
+        SK_(gm_densities)(&job->gm, p, &s->gm, NB);
     }
 }
 
@@ -186,10 +281,11 @@ static void SK_(hm_exp)(const sk_hm_job *job, const V *joint, V *b, V *shift) {
 }
 
 /* b_t of a block, and starts, weights and shifts of its rows. */
-static void SK_(hm_emit)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n) {
+static void SK_(hm_emit)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
+                         int backwards) {
     const ptrdiff_t K = job->K;
     SK_(hm_mark)(job, s, group, t0, n);
-    SK_(hm_densities)(job, s, group, t0, n);
+    SK_(hm_densities)(job, s, group, t0, n, backwards);
     for (ptrdiff_t tile = 0; tile * STEPS < n; tile++) {
         const V *joint = s->joint + tile * K * NB;
         V *b = s->b + tile * STEPS * K * U;
@@ -211,14 +307,25 @@ static void SK_(hm_emit)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t gro
     }
 }
 
-/* Write a quantity of each row, (K, U) vectors of each step, to an array of (N, K). */
-static void SK_(hm_write)(const sk_hm_job *job, V *tiles, ptrdiff_t K, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
+/* Write a quantity of each row, K numbers of each step, to an array of (N, K). */
+static void SK_(hm_write)(const sk_hm_job *job, const V *tiles, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
                           double *out) {
-    for (ptrdiff_t lane = 0; lane < L; lane++) {
-        ptrdiff_t lo, hi, row = SK_(hm_clip)(job, SK_(hm_row)(job, group, lane, t0), n, &lo, &hi);
-        for (ptrdiff_t t = lo; t < hi; t++, row++) {
-            const double *in = SK_(hm_place)(tiles, K, lane, t);
-            for (ptrdiff_t k = 0; k < K; k++) out[row * K + k] = in[k * BLOCK];
+    const ptrdiff_t K = job->K;
+    for (ptrdiff_t e = 0, t = 0, k = 0; e < n * K; e += W) {
+        ptrdiff_t from[W]; /* W numbers of each lane are W vectors, transposed */
+        for (int i = 0; i < W; i++) {
+            from[i] = (t / STEPS * K + k) * NB + t % STEPS * U;
+            if (++k == K) { k = 0; t++; }
+        }
+        for (int u = 0; u < U; u++) {
+            V r[W];
+            SK_UNROLL
+            for (int i = 0; i < W; i++) r[i] = tiles[from[i] + u];
+            SK_(hm_transpose)(r);
+            for (int i = 0; i < W; i++) {
+                ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0), left = (job->N - row) * K - e;
+                if (left > 0) memcpy(out + row * K + e, r + i, sizeof(double) * (left < W ? left : W));
+            }
         }
     }
 }

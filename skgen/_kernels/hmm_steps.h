@@ -204,7 +204,7 @@ static void SK_(hm_forward_rows)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdi
             for (ptrdiff_t k = 0; k < K; k++)
                 s->joint[(v / NB * K + k) * NB + v % NB] = s->u[(t * K + k) * U + u] * r;
         }
-    SK_(hm_write)(job, s->joint, K, group, t0, n, job->filtered);
+    SK_(hm_write)(job, s->joint, group, t0, n, job->filtered);
 }
 
 /* Filtered probabilities in s->state before the first row of each segment, by the rows before. */
@@ -213,7 +213,7 @@ static void SK_(hm_forward_warm)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdi
     for (ptrdiff_t e = 0; e < job->K * U; e++) s->state[e] = SK_(v_set)(1.0 / (double)job->K);
     for (int u = 0; u < U; u++) low[u] = SK_(v_set)(1);
     for (ptrdiff_t t0 = -job->warm; t0 < 0; t0 += job->block) {
-        SK_(hm_emit)(job, s, group, t0, job->block);
+        SK_(hm_emit)(job, s, group, t0, job->block, 0);
         SK_(hm_forward)(job, s, job->block, 0, low);
     }
     SK_(hm_put)(job, job->first, group, s->state);
@@ -229,7 +229,7 @@ static void SK_(hm_forward_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t 
         V low[U];
         for (int u = 0; u < U; u++) low[u] = SK_(v_set)(1);
         if (job->marks) SK_(hm_put)(job, job->marks, group * job->n_blocks + i, s->state);
-        SK_(hm_emit)(job, s, group, t0, n);
+        SK_(hm_emit)(job, s, group, t0, n, 0);
         SK_(hm_forward)(job, s, n, job->filtered != NULL, low);
         SK_(hm_tally_block)(job, s, &y, group, t0, n, low);
         SK_(hm_forward_rows)(job, s, group, t0, n);
@@ -290,7 +290,7 @@ static void SK_(hm_backward_warm)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrd
     const ptrdiff_t K = job->K;
     for (ptrdiff_t e = 0; e < K * U; e++) s->state[e] = SK_(v_set)(1);
     for (ptrdiff_t t0 = job->rows + job->warm - job->block; t0 >= job->rows; t0 -= job->block) {
-        SK_(hm_emit)(job, s, group, t0, job->block);
+        SK_(hm_emit)(job, s, group, t0, job->block, 1);
         for (ptrdiff_t t = job->block - 1; t >= 0; t--) {
             V sum[U];
             for (int u = 0; u < U; u++) sum[u] = SK_(v_set)(0);
@@ -347,18 +347,26 @@ static void SK_(hm_pairs)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n)
     else if (K - i == 1) SK_(hm_pairs_row)(1, K, s->u + i * U, next, s->pairs + i * K, n);
 }
 
-/* Posteriors added to the counts (M, K) of the symbols. */
+/* Posteriors added to the counts of the symbols, laid out as their table: W states at a time. */
 static void SK_(hm_count)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
                           double *counts) {
     const ptrdiff_t K = job->K;
-    for (ptrdiff_t lane = 0; lane < L; lane++) {
-        ptrdiff_t lo, hi, row = SK_(hm_clip)(job, SK_(hm_row)(job, group, lane, t0), n, &lo, &hi);
-        for (ptrdiff_t t = lo; t < hi; t++, row++) {
-            const double *resp = SK_(hm_place)(s->joint, K, lane, t);
-            double *out = counts + job->codes[row] * K;
-            for (ptrdiff_t k = 0; k < K && job->codes[row] >= 0; k++) out[k] += resp[k * BLOCK];
-        }
-    }
+    for (ptrdiff_t t = 0; t < n; t++)
+        for (int u = 0; u < U; u++)
+            for (ptrdiff_t k = 0; k < K; k += W) {
+                const V *resp = s->joint + (t / STEPS * K + k) * NB + t % STEPS * U + u;
+                V r[W], sum;
+                for (ptrdiff_t i = 0; i < W; i++) r[i] = k + i < K ? resp[i * NB] : SK_(v_set)(0);
+                SK_(hm_transpose)(r);
+                for (int i = 0; i < W; i++) {
+                    ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0 + t);
+                    if (row >= job->N || job->codes[row] < 0) continue;
+                    double *out = counts + job->codes[row] * job->table_width + k;
+                    memcpy(&sum, out, sizeof sum);
+                    sum += r[i];
+                    memcpy(out, &sum, sizeof sum);
+                }
+            }
 }
 
 /* Sums of one block: pairs, moments, counts. */
@@ -405,13 +413,13 @@ static void SK_(hm_backward_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t
     for (int u = 0; u < U; u++) q[u] = low[u] = SK_(v_set)(1);
     for (ptrdiff_t i = job->n_blocks - 1; i >= 0; i--) {
         ptrdiff_t t0 = i * job->block, n = job->rows - t0 < job->block ? job->rows - t0 : job->block;
-        SK_(hm_emit)(job, s, group, t0, n);
+        SK_(hm_emit)(job, s, group, t0, n, 1);
         memcpy(s->b + n * K * U, carry, sizeof(V) * K * U);
         SK_(hm_get)(job, job->marks, group * job->n_blocks + i, s->state);
         SK_(hm_forward)(job, s, n, 1, low);
         SK_(hm_backward_steps)(K, job, s, s->state, n, q);
         memcpy(carry, s->b, sizeof(V) * K * U);
-        if (job->resp) SK_(hm_write)(job, s->joint, K, group, t0, n, job->resp);
+        if (job->resp) SK_(hm_write)(job, s->joint, group, t0, n, job->resp);
         if (slot) SK_(hm_block_sums)(job, s, group, t0, n, slot);
     }
     for (ptrdiff_t e = 0; e < K * U; e++) carry[e] *= q[e % U];

@@ -95,7 +95,7 @@ static void SK_(hm_viterbi_steps)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tal
     const ptrdiff_t K = job->K;
     V *links = s->b, last[U];
     SK_(hm_mark)(job, s, group, t0, n);
-    SK_(hm_densities)(job, s, group, t0, n);
+    SK_(hm_densities)(job, s, group, t0, n, 0);
     for (ptrdiff_t t = 0; t < n; t++) {
         const V *joint = s->joint + t / STEPS * K * NB + t % STEPS * U;
         if (s->flags[t] || t % 16 == 15) SK_(hm_normalise)(K, s->state, y, last);
