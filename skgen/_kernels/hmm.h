@@ -100,6 +100,15 @@ static ptrdiff_t sk_hm_sequence(const sk_hm_job *job, ptrdiff_t row) {
     }
     return low;
 }
+/* The same, where it is probably close to another sequence. */
+static ptrdiff_t sk_hm_near(const sk_hm_job *job, ptrdiff_t row, ptrdiff_t sequence) {
+    for (int steps = 0; steps < 8; steps++) {
+        if (job->offsets[sequence] > row) sequence--;
+        else if (job->offsets[sequence + 1] <= row) sequence++;
+        else return sequence;
+    }
+    return sk_hm_sequence(job, row);
+}
 /* The first sequence that starts at a row or behind it, not counting the very first. */
 static ptrdiff_t sk_hm_next_start(const sk_hm_job *job, ptrdiff_t row) {
     ptrdiff_t low = 0, high = job->S;

@@ -11,6 +11,18 @@
 
 enum { SK_(has_start) = 1, SK_(has_blank) = 2 };
 
+/* Call a function with the number of states, a constant to the compiler where it is small. */
+#define SK_HM_FOR_STATES(K, f, ...)      \
+    switch (K) {                         \
+    case 2: f(2, __VA_ARGS__); break;    \
+    case 3: f(3, __VA_ARGS__); break;    \
+    case 4: f(4, __VA_ARGS__); break;    \
+    case 5: f(5, __VA_ARGS__); break;    \
+    case 6: f(6, __VA_ARGS__); break;    \
+    case 8: f(8, __VA_ARGS__); break;    \
+    default: f(K, __VA_ARGS__);          \
+    }
+
 /* Scratch memory of one thread. */
 typedef struct {
     SK_(gm_scratch) gm;    /* one tile, as the Gaussian code sees it */
@@ -22,6 +34,7 @@ typedef struct {
     V *weight;             /* (block + 1, U) of the sequence; 0 for rows that stand for nothing */
     IVEC *reset;           /* (block + 1, U) where a sequence starts */
     unsigned char *flags;  /* (block + 1,) has_start, has_blank */
+    ptrdiff_t near[L];     /* a sequence close to the rows of each lane */
     V *state, *work, *carry; /* (K, U) each */
     V *pairs;              /* (K, K) sums over steps and the U vectors */
     V *starts;             /* (K,) */
@@ -79,7 +92,8 @@ SK_INLINE void SK_(hm_mark_step)(SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t t
 static void SK_(hm_mark_lane)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t n) {
     ptrdiff_t t = 0, sequence;
     for (; t <= n && row + t < 0; t++) SK_(hm_mark_step)(s, lane, t, 1, 0);
-    sequence = row + t < job->N ? sk_hm_sequence(job, row + t) : 0;
+    sequence = row + t < job->N ? sk_hm_near(job, row + t, s->near[lane]) : 0;
+    s->near[lane] = sequence;
     while (t <= n && row + t < job->N) {
         double weight = job->weights ? job->weights[sequence] : 1.0;
         ptrdiff_t first = job->offsets[sequence] - row, end = job->offsets[++sequence] - row;

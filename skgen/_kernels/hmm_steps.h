@@ -75,7 +75,8 @@ SK_INLINE void SK_(hm_forward_steps)(const ptrdiff_t K, const sk_hm_job *job, SK
 
 static void SK_(hm_forward)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n, int keep, V *low) {
     if (job->sparse) SK_(hm_forward_steps)(job->K, job, s, s->state, s->work, n, keep, 1, low);
-    else SK_(hm_forward_steps)(job->K, job, s, s->state, s->work, n, keep, 0, low);
+    else if (keep) SK_HM_FOR_STATES(job->K, SK_(hm_forward_steps), job, s, s->state, s->work, n, 1, 0, low)
+    else SK_HM_FOR_STATES(job->K, SK_(hm_forward_steps), job, s, s->state, s->work, n, 0, 0, low)
 }
 
 /* ---- what the forward pass tells of each sequence ------------------------------------------- */
@@ -417,7 +418,7 @@ static void SK_(hm_backward_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t
         memcpy(s->b + n * K * U, carry, sizeof(V) * K * U);
         SK_(hm_get)(job, job->marks, group * job->n_blocks + i, s->state);
         SK_(hm_forward)(job, s, n, 1, low);
-        SK_(hm_backward_steps)(K, job, s, s->state, n, q);
+        SK_HM_FOR_STATES(K, SK_(hm_backward_steps), job, s, s->state, n, q)
         memcpy(carry, s->b, sizeof(V) * K * U);
         if (job->resp) SK_(hm_write)(job, s->joint, group, t0, n, job->resp);
         if (slot) SK_(hm_block_sums)(job, s, group, t0, n, slot);

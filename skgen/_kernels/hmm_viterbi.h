@@ -23,20 +23,21 @@ SK_INLINE void SK_(hm_take)(V *best, V *link, V x, V i) {
 SK_INLINE void SK_(hm_store_links)(unsigned char *out, const V *links) {
     for (int u = 0; u < U; u++, out += W) {
         IVEC bits = SK_(v_bits)(links[u]);
-#if SK_VBYTES >= 32
-        typedef unsigned char bytes __attribute__((vector_size(SK_VBYTES / 8)));
-        bytes narrow = __builtin_convertvector(bits, bytes);
-        memcpy(out, &narrow, W);
+#if SK_VBYTES == 64
+        _mm_storel_epi64((__m128i *)out, _mm512_cvtepi64_epi8((__m512i)bits));
 #else
         for (int i = 0; i < W; i++) out[i] = (unsigned char)((const SK_INT *)&bits)[i];
 #endif
     }
 }
 
-/* The best way into `width` <= 2 states from j on; width is a constant to the compiler. */
+/* States whose ways in are compared at the same time: what the registers hold. */
+enum { SK_(hm_ways) = SK_LEVEL == SK_AVX512 ? 4 : 2 };
+
+/* The best way into `width` states from j on; width is a constant to the compiler. */
 SK_INLINE void SK_(hm_best_into)(const int width, const ptrdiff_t K, const double *SK_RESTRICT a,
                                  const V *SK_RESTRICT before, V *SK_RESTRICT now, V *SK_RESTRICT links) {
-    V best[2 * U], link[2 * U];
+    V best[SK_(hm_ways) * U], link[SK_(hm_ways) * U];
     SK_UNROLL
     for (int e = 0; e < width * U; e++) {
         best[e] = before[e % U] + SK_(v_set)(a[e / U]);
@@ -53,6 +54,16 @@ SK_INLINE void SK_(hm_best_into)(const int width, const ptrdiff_t K, const doubl
         now[e] = best[e];
         links[e] = link[e];
     }
+}
+
+/* The best way into each state. */
+SK_INLINE void SK_(hm_best)(const ptrdiff_t K, const double *a, const V *before, V *now, V *links) {
+    ptrdiff_t j = 0;
+    for (; j + SK_(hm_ways) <= K; j += SK_(hm_ways))
+        SK_(hm_best_into)(SK_(hm_ways), K, a + j, before, now + j * U, links + j * U);
+    if (K - j == 3) SK_(hm_best_into)(SK_(hm_ways) == 4 ? 3 : 1, K, a + j, before, now + j * U, links + j * U);
+    else if (K - j == 2) SK_(hm_best_into)(2, K, a + j, before, now + j * U, links + j * U);
+    else if (K - j == 1) SK_(hm_best_into)(1, K, a + j, before, now + j * U, links + j * U);
 }
 
 /* Subtract the largest entry, which is added up, and tell which state has it. */
@@ -90,24 +101,25 @@ static void SK_(hm_viterbi_start)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tal
 }
 
 /* n steps of s->state. Links go to `out` unless it is NULL. */
-static void SK_(hm_viterbi_steps)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group, ptrdiff_t t0,
-                                  ptrdiff_t n, unsigned char *out) {
-    const ptrdiff_t K = job->K;
-    V *links = s->b, last[U];
-    SK_(hm_mark)(job, s, group, t0, n);
-    SK_(hm_densities)(job, s, group, t0, n, 0);
+SK_INLINE void SK_(hm_viterbi_steps)(const ptrdiff_t K, sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y,
+                                     ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n, unsigned char *out) {
+    V *SK_RESTRICT links = s->b, *SK_RESTRICT state = s->state, *SK_RESTRICT next = s->work, last[U];
     for (ptrdiff_t t = 0; t < n; t++) {
         const V *joint = s->joint + t / STEPS * K * NB + t % STEPS * U;
-        if (s->flags[t] || t % 16 == 15) SK_(hm_normalise)(K, s->state, y, last);
-        ptrdiff_t j = 0;
-        for (; j + 2 <= K; j += 2)
-            SK_(hm_best_into)(2, K, job->transmat + j, s->state, s->work + j * U, links + j * U);
-        if (j < K) SK_(hm_best_into)(1, K, job->transmat + j, s->state, s->work + j * U, links + j * U);
+        if (s->flags[t] || t % 16 == 15) SK_(hm_normalise)(K, state, y, last);
+        SK_(hm_best)(K, job->transmat, state, next, links);
         if (s->flags[t]) SK_(hm_viterbi_start)(job, s, y, group, t0, t, last, links);
         for (ptrdiff_t k = 0; k < K; k++)
-            for (int u = 0; u < U; u++) s->state[k * U + u] = s->work[k * U + u] + joint[k * NB + u];
+            for (int u = 0; u < U; u++) state[k * U + u] = next[k * U + u] + joint[k * NB + u];
         for (ptrdiff_t k = 0; out && k < K; k++) SK_(hm_store_links)(out + (t * K + k) * L, links + k * U);
     }
+}
+
+static void SK_(hm_viterbi_block)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group, ptrdiff_t t0,
+                                  ptrdiff_t n, unsigned char *out) {
+    SK_(hm_mark)(job, s, group, t0, n);
+    SK_(hm_densities)(job, s, group, t0, n, 0);
+    SK_HM_FOR_STATES(job->K, SK_(hm_viterbi_steps), job, s, y, group, t0, n, out);
 }
 
 static void SK_(hm_viterbi_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, int warm) {
@@ -118,34 +130,42 @@ static void SK_(hm_viterbi_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t 
     if (warm) {
         for (ptrdiff_t e = 0; e < K * U; e++) s->state[e] = SK_(v_set)(0);
         for (ptrdiff_t t0 = -job->warm; t0 < 0; t0 += job->block)
-            SK_(hm_viterbi_steps)(job, s, &y, group, t0, job->block, NULL);
+            SK_(hm_viterbi_block)(job, s, &y, group, t0, job->block, NULL);
         SK_(hm_normalise)(K, s->state, &y, last);
         SK_(hm_put)(job, job->first, group, s->state);
         SK_(hm_tally_start)(job, &y, group);
     }
     SK_(hm_get)(job, job->first, group, s->state);
     for (ptrdiff_t t0 = 0; t0 < n; t0 += job->block)
-        SK_(hm_viterbi_steps)(job, s, &y, group, t0, n - t0 < job->block ? n - t0 : job->block,
+        SK_(hm_viterbi_block)(job, s, &y, group, t0, n - t0 < job->block ? n - t0 : job->block,
                               job->links + (group * n + t0) * K * L);
     SK_(hm_normalise)(K, s->state, &y, last);
     SK_(hm_put)(job, job->last, group, s->state);
     SK_(hm_tally_finish)(job, &y, group);
 }
 
+/* Steps last .. first of the paths of a group; lanes beyond the data write nothing. */
+SK_INLINE void SK_(hm_trace)(const int whole, sk_hm_job *job, ptrdiff_t group, ptrdiff_t *state) {
+    const ptrdiff_t n = job->rows, step = job->K * L, first = SK_(hm_row)(job, group, 0, 0);
+    const unsigned char *links = job->links + (group + 1) * n * step;
+    for (ptrdiff_t row = first + n - 1; row >= first; row--) {
+        links -= step;
+        for (ptrdiff_t lane = 0; lane < L; lane++) {
+            if (whole || row + lane * n < job->N) job->path[row + lane * n] = state[lane];
+            state[lane] = links[state[lane] * L + lane];
+        }
+    }
+}
+
 /* Paths of a group, each from the state that looks best where its segment ends. */
 static void SK_(hm_trace_group)(sk_hm_job *job, ptrdiff_t group) {
-    const ptrdiff_t K = job->K, n = job->rows;
-    const unsigned char *links = job->links + group * n * K * L;
+    const ptrdiff_t K = job->K;
     ptrdiff_t state[L];
     for (ptrdiff_t lane = 0; lane < L; lane++) {
         const double *last = job->last + group * K * L + lane;
         state[lane] = 0;
         for (ptrdiff_t k = 1; k < K; k++) if (last[k * L] > last[state[lane] * L]) state[lane] = k;
     }
-    for (ptrdiff_t t = n - 1; t >= 0; t--)
-        for (ptrdiff_t lane = 0; lane < L; lane++) {
-            ptrdiff_t row = SK_(hm_row)(job, group, lane, t);
-            if (row < job->N) job->path[row] = state[lane];
-            state[lane] = links[(t * K + state[lane]) * L + lane];
-        }
+    if ((group + 1) * L * job->rows <= job->N) SK_(hm_trace)(1, job, group, state);
+    else SK_(hm_trace)(0, job, group, state);
 }
