@@ -273,6 +273,7 @@ cdef class _Chains:
             raise ValueError(f"offsets must go from 0 to the number of rows, {job.N}")
         if (offsets[1:] < offsets[:job.S]).any():
             raise ValueError("offsets must not descend")
+        job.S = offsets.searchsorted(job.N)  # without the empty sequences at the end
         if logs:
             with np.errstate(divide="ignore"):
                 start = np.maximum(np.log(start), FLOOR)
@@ -311,7 +312,7 @@ cdef class _Chains:
     cdef forward(self, bint keep):
         """Fill the outputs of the forward pass; which sequences must be done again."""
         cdef sk_hm_job *job = &self.job
-        cdef cnp.ndarray bad = self._bytes(job.S)
+        cdef cnp.ndarray bad = self._bytes(len(self.offsets) - 1)
         job.bad = <unsigned char *>cnp.PyArray_DATA(bad)
         if keep:
             job.marks = self._empty(job.n_groups * job.n_blocks * job.lanes * job.K)
@@ -346,7 +347,7 @@ cdef class _Chains:
 
     cdef viterbi(self):
         cdef sk_hm_job *job = &self.job
-        cdef cnp.ndarray bad = self._bytes(job.S)
+        cdef cnp.ndarray bad = self._bytes(len(self.offsets) - 1)
         cdef cnp.ndarray links = np.empty(
             job.n_groups * job.rows * job.lanes * job.K, dtype=np.uint8)
         job.bad = <unsigned char *>cnp.PyArray_DATA(bad)

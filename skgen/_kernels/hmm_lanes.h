@@ -92,8 +92,8 @@ SK_INLINE void SK_(hm_mark_step)(SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t t
 static void SK_(hm_mark_lane)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t row, ptrdiff_t n) {
     ptrdiff_t t = 0, sequence;
     for (; t <= n && row + t < 0; t++) SK_(hm_mark_step)(s, lane, t, 1, 0);
-    sequence = row + t < job->N ? sk_hm_near(job, row + t, s->near[lane]) : 0;
-    s->near[lane] = sequence;
+    if (t <= n && row + t < job->N) s->near[lane] = sk_hm_near(job, row + t, s->near[lane]);
+    sequence = s->near[lane];
     while (t <= n && row + t < job->N) {
         double weight = job->weights ? job->weights[sequence] : 1.0;
         ptrdiff_t first = job->offsets[sequence] - row, end = job->offsets[++sequence] - row;
