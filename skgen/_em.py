@@ -102,11 +102,19 @@ def _advance(step, params, ahead, current, mixer, rounding):
         with np.errstate(all="ignore"):  # an extrapolation may lead anywhere
             candidate = mixer.propose(params, ahead)
             if candidate is not None:
-                further, value = step(candidate)
+                further, value = _attempt(step, candidate)
                 if value >= current - rounding * (1.0 + abs(current)):
                     return candidate, further, value
                 mixer.forget()
     return ahead, *step(ahead)
+
+
+def _attempt(step, candidate):
+    """The step from an extrapolation; the objective is NaN where it led to a singular matrix."""
+    try:
+        return step(candidate)
+    except np.linalg.LinAlgError:
+        return None, math.nan
 
 
 def _settled(values, tol):

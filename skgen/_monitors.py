@@ -195,7 +195,7 @@ class EarlyStopping:
     >>> import numpy as np
     >>> from skgen import EarlyStopping, GaussianMixture
     >>> X = np.random.default_rng(0).laplace(size=(300, 2))
-    >>> model = GaussianMixture(5, random_state=0)
+    >>> model = GaussianMixture(5, init_params="random", random_state=0)
     >>> model.set_callbacks(EarlyStopping(patience=3, X_val=X[:100])).fit(X[100:]).converged_
     False
     """

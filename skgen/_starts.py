@@ -7,10 +7,14 @@ from ._em import run_em
 from ._sequences import Rows
 
 # What the race of init_params="auto" sends off.
-RACE = ("kmeans", "whitened", *("k-means++", "random_from_data") * 4)
-METHODS = ("auto", "kmeans", "k-means++", "whitened", "random", "random_from_data")
-RACE_STEPS = 12
+RACE = ("kmeans", "whitened", *("k-means++", "random_from_data", "subspace") * 4)
+METHODS = ("auto", "kmeans", "k-means++", "whitened", "subspace", "random", "random_from_data")
+# All run a few plain steps; the best of them a few accelerated ones.
+HEAT_STEPS = 12
+FINALISTS, FINAL_STEPS, FINAL_TOL = 3, 40, 1e-6
 SUBSAMPLE = 10_000
+# The weight of the columns that do not count for much in a start of the kind "subspace".
+FAINT = 0.05
 
 
 def subsample(rows, n_components, rng):
@@ -32,8 +36,9 @@ def responsibilities(method, points, weights, n_components, rng):
     Parameters
     ----------
     method : str
-        "kmeans": clusters of k-means; "whitened": of the points with unit covariance;
-        "k-means++" and "random_from_data": nearest of K chosen points; "random": random rows.
+        "kmeans": clusters of k-means; "whitened": of the points with unit covariance; "subspace":
+        where some columns, drawn at random, count for more than the others; "k-means++" and
+        "random_from_data": nearest of K chosen points; "random": random rows.
     """
     n = len(points)
     if method == "random":
@@ -42,10 +47,12 @@ def responsibilities(method, points, weights, n_components, rng):
         return resp * weights[:, None]
     if method == "whitened":
         points = whitened(points, weights)
+    elif method == "subspace":
+        points = points * emphasis(points, weights, rng)
     seed = int(rng.integers(2**31))
     if n <= n_components:
         labels = np.arange(n)  # fewer distinct rows than components
-    elif method in ("kmeans", "whitened"):
+    elif method in ("kmeans", "whitened", "subspace"):
         model = KMeans(n_components, n_init=1, random_state=seed)
         labels = model.fit(points, sample_weight=weights).labels_
     elif method == "k-means++":
@@ -72,25 +79,46 @@ def whitened(points, weights):
     return points @ (vectors[:, kept] / np.sqrt(values[kept])) if kept.any() else points
 
 
+def emphasis(points, weights, rng):
+    """Factors (p,): 1 for one to half of the columns, drawn at random, and little for the others.
+
+    Groups may show in few columns, but ties are to be broken. The draw is from the columns in the
+    order of their fourth moments, so that it is the same however they are arranged.
+    """
+    p = points.shape[1]
+    chosen = rng.permutation(p)[: rng.integers(1, (p + 1) // 2 + 1)]
+    factors = np.full(p, FAINT)
+    factors[np.argsort(weights @ points**4)[chosen]] = 1.0
+    return factors
+
+
 def runs_from_starts(new_run, monitor):
     """The runs of EM from one start after another, and whether Ctrl-C came.
+
+    A start that leads to a singular matrix is passed over; the error is raised where all do.
 
     Parameters
     ----------
     new_run : callable without arguments, giving an EMResult
     monitor : FitMonitor
     """
-    runs = []
+    runs, failure = [], None
     try:
         for _ in range(monitor.n_starts):
             monitor.begin_start()
-            runs.append(new_run())
+            try:
+                runs.append(new_run())
+            except np.linalg.LinAlgError as error:
+                failure = error
+                continue
             if monitor.end_start(runs[-1]):
                 break
     except KeyboardInterrupt:
         if not runs:
             raise
         return runs, True
+    if not runs:
+        raise failure
     return runs, runs[-1].interrupted
 
 
@@ -100,34 +128,54 @@ def race(problem, methods, n_components, rng):
     Parameters
     ----------
     problem : the EM problem on the rows of the race
-        With ``points``, ``rows``, ``start(resp)``, ``step``, ``rank(result)``.
+        With ``points``, ``rows``, ``start(resp)``, ``step``, ``run`` and ``rank(result)``.
     methods : sequence of str
     """
     weights = problem.rows.weights
     weights = np.ones(len(problem.rows)) if weights is None else weights
-    starts = (
-        problem.start(responsibilities(method, problem.points, weights, n_components, rng))
-        for method in methods
-    )
-    return next(starts) if len(methods) == 1 else best_of(problem, starts)
+
+    def start(method):
+        resp = responsibilities(method, problem.points, weights, n_components, rng)
+        return problem.start(resp)
+
+    return best_of(problem, start, methods)
 
 
-def best_of(problem, starts, legs=((RACE_STEPS, 1),)):
-    """The parameters that lead the others after some steps of EM.
+def best_of(problem, start, methods):
+    """The parameters that lead after a race: heats of all starts, then finals of the best.
 
     Parameters
     ----------
     problem : the EM problem on the rows of the race
-    starts : iterable of parameters
-    legs : sequence of (n_steps, n_left)
-        How far each leg of the race goes, and how many go on after it.
+    start : callable, method -> parameters
+    methods : sequence
     """
-    for n_steps, n_left in legs:
-        runs = []
-        for start in starts:
-            runs.append(run_em(problem.step, start, max_iter=n_steps, tol=-1))
-            if runs[-1].interrupted:
-                raise KeyboardInterrupt
-        runs = sorted(runs, key=problem.rank, reverse=True)[:n_left]
-        starts = [run.params for run in runs]
-    return starts[0]
+
+    def heat(method):
+        return run_em(problem.step, start(method), max_iter=HEAT_STEPS, tol=-1)
+
+    def final(run):
+        return problem.run(run.params, FINAL_STEPS, FINAL_TOL)
+
+    if len(methods) == 1:
+        return start(methods[0])
+    heats = ranked(heat, methods, problem.rank, len(methods))
+    return ranked(final, heats, problem.rank, FINALISTS)[0].params
+
+
+def ranked(run_from, starts, rank, n_runs):
+    """So many runs, the best one first; starts that lead to a singular matrix are passed over."""
+    runs, failure = [], None
+    for start in starts:
+        try:
+            runs.append(run_from(start))
+        except np.linalg.LinAlgError as error:
+            failure = error
+            continue
+        if runs[-1].interrupted:
+            raise KeyboardInterrupt
+        if len(runs) == n_runs:
+            break
+    if not runs:
+        raise failure
+    return sorted(runs, key=rank, reverse=True)

@@ -466,7 +466,7 @@ class Gaussian(Emission):
             rows.examine()
             return self._pass(log_weights, params, rows, covariance_type, **arrays)
         if failed >= 0:
-            raise ValueError(
+            raise np.linalg.LinAlgError(
                 f"The covariance of component {failed} is not positive definite; use fewer "
                 "components, raise reg_covar, or scale the data."
             )

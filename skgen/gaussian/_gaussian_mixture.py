@@ -28,9 +28,10 @@ class GaussianMixture(Mixture):
     n_init : int, default=1
         Number of races of starting points, each run to its end; the best fit is kept.
     init_params : str, default="auto"
-        Where EM starts: "auto", "kmeans", "k-means++", "whitened", "random" or "random_from_data".
-        "auto" sends several of the others off on part of the rows and goes on
-        with the best. Missing values and weights count in all of them; columns are standardised.
+        Where EM starts: "auto", "kmeans", "k-means++", "whitened", "subspace", "random" or
+        "random_from_data". "auto" sends several of the others off on part of the rows, where
+        these are many, and goes on with the best. Missing values and weights count in all of
+        them; columns are standardised.
     weights_init : array-like of shape (n_components,), default=None
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None

@@ -16,7 +16,7 @@ from .._density import Density, RandomState, make_rng
 from .._em import ROUNDING, run_em, warn_unconverged
 from .._monitors import FitMonitor
 from .._simplex import Simplex
-from .._starts import METHODS, RACE, race, subsample
+from .._starts import METHODS, RACE, race, runs_from_starts, subsample
 from .._validation import check_array_parameter, check_features, check_memory
 from ..emissions import Emission, Gaussian
 from ..emissions._base import complete_mixture
@@ -149,9 +149,10 @@ class Mixture(Density):
     n_init : int, default=1
         Number of races of starting points, each run to its end; the best fit is kept.
     init_params : str, default="auto"
-        Where EM starts: "auto", "kmeans", "k-means++", "whitened", "random" or "random_from_data".
-        "auto" sends several of the others off on part of the rows and goes on
-        with the best. Missing values and weights count in all of them; columns are standardised.
+        Where EM starts: "auto", "kmeans", "k-means++", "whitened", "subspace", "random" or
+        "random_from_data". "auto" sends several of the others off on part of the rows, where
+        these are many, and goes on with the best. Missing values and weights count in all of
+        them; columns are standardised.
     weights_init : array-like of shape (n_components,), default=None
     acceleration : bool, default=True
         Anderson acceleration of EM, where the emission supports it.
@@ -282,7 +283,8 @@ class Mixture(Density):
         with self._all_or_nothing():
             rows = self._rows(X, reset=True, sample_weight=sample_weight)
             problem = self._problem(rows)
-            runs, interrupted = self._runs(problem, monitor)
+            rng = make_rng(self.random_state)
+            runs, interrupted = runs_from_starts(lambda: self._run(problem, monitor, rng), monitor)
             self._finish(problem, max(runs, key=problem.rank))
             if not interrupted:
                 monitor.end_fit()
@@ -290,24 +292,12 @@ class Mixture(Density):
             raise KeyboardInterrupt
         return self
 
-    def _runs(self, problem, monitor):
-        """EM from each start, and whether Ctrl-C came."""
-        runs, rng = [], make_rng(self.random_state)
-        try:
-            for _ in range(monitor.n_starts):
-                monitor.begin_start()
-                start = self._start(problem, rng)
-                run = problem.run(
-                    start, self.max_iter, self.tol, monitor.loop, accelerated=self.acceleration
-                )
-                runs.append(run)
-                if monitor.end_start(run):
-                    break
-        except KeyboardInterrupt:
-            if not runs:
-                raise
-            return runs, True
-        return runs, runs[-1].interrupted
+    def _run(self, problem, monitor, rng):
+        """EM from one start."""
+        start = self._start(problem, rng)
+        return problem.run(
+            start, self.max_iter, self.tol, monitor.loop, accelerated=self.acceleration
+        )
 
     def _problem(self, rows):
         """The EM problem; raises where it makes no sense."""

@@ -71,9 +71,9 @@ class HMM(SequenceDensity):
     n_init : int, default=1
         Number of starts, each run to its end; the best fit is kept.
     init_params : str, default="auto"
-        Where EM starts: "kmeans", "k-means++", "whitened", "random", "random_from_data",
-        "segments" (each sequence cut into K pieces of equal length), or "auto": several of these
-        raced, "segments" where not all transitions are allowed.
+        Where EM starts: "kmeans", "k-means++", "whitened", "subspace", "random",
+        "random_from_data", "segments" (each sequence cut into K pieces of equal length), or
+        "auto": several of these raced, "segments" where not all transitions are allowed.
     acceleration : bool, default=True
         Anderson acceleration of EM, where the emission supports it.
     random_state : int, RandomState or None, default=None

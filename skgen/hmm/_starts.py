@@ -14,7 +14,6 @@ METHODS = (*OF_ROWS, "segments", "windows")
 # Numbers are rows on either side of a window.
 WIDTHS = (1, 2, 4, 8, 16, 32)
 RACE = ("kmeans", "whitened", *("k-means++", "random_from_data") * 2, *WIDTHS)
-RACE_LEGS = ((10, 4), (20, 1))
 RACE_ROWS = 10_000
 LEAST_SCATTER = 0.01  # of a window, as a share of the variance of all rows
 
@@ -29,8 +28,7 @@ def start_of(problem, method, rng):
     methods = (method,)
     if method == "auto":
         methods = RACE if problem.chain.allowed.all() else ("segments", *RACE)
-    starts = (part.start(states_of(part, name, rng)) for name in methods)
-    return next(starts) if len(methods) == 1 else best_of(part, starts, RACE_LEGS)
+    return best_of(part, lambda name: part.start(states_of(part, name, rng)), methods)
 
 
 def states_of(problem, method, rng):

@@ -5,15 +5,17 @@ import warnings
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 from sklearn import mixture as peer
 from sklearn.base import clone
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skgen import GaussianMixture, Mixture
+from skgen._starts import responsibilities
 from skgen.emissions import Bernoulli, Categorical, Gaussian, Poisson
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -110,11 +112,8 @@ def test_with_priors_the_objective_is_the_log_posterior(rng, name):
 @pytest.mark.parametrize("name", EMISSIONS)
 def test_acceleration_finds_the_same_optimum(rng, name):
     X = data(name, rng, 0.1)
-    fits = [
-        Mixture(EMISSIONS[name], 2, tol=1e-10, max_iter=20_000, acceleration=flag, random_state=0)
-        .fit(X)
-        for flag in (True, False)
-    ]  # fmt: skip
+    long = {"tol": 1e-10, "max_iter": 20_000, "init_params": "random", "random_state": 0}
+    fits = [Mixture(EMISSIONS[name], 2, acceleration=flag, **long).fit(X) for flag in (True, False)]
     assert_allclose(fits[0].lower_bound_, fits[1].lower_bound_, rtol=1e-8)
     assert fits[0].n_iter_ <= fits[1].n_iter_
 
@@ -229,7 +228,8 @@ def test_constant_and_equal_columns_have_a_finite_density(rng, kind):
 
 
 @pytest.mark.parametrize(
-    "method", ["auto", "kmeans", "k-means++", "whitened", "random", "random_from_data"]
+    "method",
+    ["auto", "kmeans", "k-means++", "whitened", "subspace", "random", "random_from_data"],
 )
 def test_every_start_takes_gaps_and_weights(rng, method):
     X, _ = make_blobs(300, 3, centers=3, random_state=0, cluster_std=0.5)
@@ -250,6 +250,46 @@ def test_more_races_never_end_lower(rng):
         for n_init in (1, 3)
     ]
     assert scores[1] >= scores[0] - 1e-9
+
+
+def test_some_columns_show_groups_that_all_of_them_hide(rng):
+    groups = rng.integers(0, 3, 1000)
+    points = rng.normal(size=(1000, 4))
+    points[:, 2] = rng.normal(4.0 * groups, 0.5) / 3.3
+
+    def agreement(method):
+        """That of the best of twenty starts with the groups."""
+        starts = (responsibilities(method, points, np.ones(1000), 3, rng) for _ in range(20))
+        return max(adjusted_rand_score(groups, start.argmax(axis=1)) for start in starts)
+
+    assert agreement("kmeans") < 0.7
+    assert agreement("subspace") > 0.95
+
+
+def test_the_race_does_not_depend_on_the_order_of_columns(rng):
+    X = rng.normal(size=(500, 4)) ** 3
+    order = [2, 0, 3, 1]
+    scores = [
+        responsibilities("subspace", points, np.ones(500), 3, np.random.default_rng(5))
+        for points in (X, X[:, order])
+    ]
+    assert_array_equal(*scores)
+
+
+def test_a_start_that_collapses_does_not_end_the_fit():
+    """Without regularization most starts lead to a singular covariance here."""
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    lone = {"reg_covar": 0.0, "random_state": 0, "n_components": 5}
+    with pytest.raises(ValueError, match=r"component [0-4] is not positive definite"):
+        GaussianMixture(init_params="kmeans", **lone).fit(X)
+    assert np.isfinite(GaussianMixture(**lone).fit(X).score(X))
+    assert np.isfinite(GaussianMixture(init_params="kmeans", n_init=20, **lone).fit(X).score(X))
+
+
+def test_where_all_starts_collapse_the_error_says_what_to_do():
+    X = np.repeat(np.eye(3), 5, axis=0)
+    with pytest.raises(ValueError, match="not positive definite; use fewer components, raise reg"):
+        GaussianMixture(3, reg_covar=0.0, random_state=0).fit(X)
 
 
 def test_given_means_are_where_em_starts():
