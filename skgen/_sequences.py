@@ -57,9 +57,15 @@ class Rows:
     ----------
     values : ndarray of shape (n_rows, n_features), float64 or float32, C-contiguous
     weights : ndarray of shape (n_rows,), float64, or None
+    names : array-like of str, or None
+        Names of the columns, for errors.
+    first : int
+        The index of the first row among those of which these are a block.
     """
 
     examined = True  # entries are known to be finite or NaN
+    names = None
+    first = 0
 
     def __init__(self, values, weights=None, *, has_missing=None):
         if not is_plain(values):
@@ -147,7 +153,32 @@ class Rows:
         weights = None if self.weights is None else self.weights[where]
         # A part of complete rows is complete; of others it is found out when it is asked for.
         complete = self.__dict__.get("has_missing") is False
-        return Rows(self.values[where], weights, has_missing=False if complete else None)
+        part = Rows(self.values[where], weights, has_missing=False if complete else None)
+        part.names = self.names
+        if isinstance(where, slice):
+            part.first = self.first + (where.start or 0)
+        return part
+
+    def columns(self, indices):
+        """Some of the columns of these rows."""
+        complete = self.__dict__.get("has_missing") is False
+        return self.with_values(self.values[:, indices], indices, False if complete else None)
+
+    def with_values(self, values, columns=slice(None), has_missing=None):
+        """These rows with other values, which stand for some or all of their columns."""
+        other = Rows(values, self.weights, has_missing=has_missing)
+        other.names = None if self.names is None else np.asarray(self.names)[columns]
+        other.first = self.first
+        return other
+
+    def where(self, i, j):
+        """How errors call the place of an entry."""
+        return f"row {self.first + i}, {column_label(self.names, j)}"
+
+
+def column_label(names, j):
+    """How errors call column j: by its name where the columns have names."""
+    return f"column {j}" if names is None else f'column "{names[j]}"'
 
 
 class UnseenRows(Rows):

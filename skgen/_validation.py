@@ -13,6 +13,7 @@ import narwhals as nw
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
+from . import _sequences
 from ._kernels import _rows
 from ._sequences import Rows, Sequences, UnseenRows, is_list, is_plain, to_sequences
 
@@ -44,9 +45,13 @@ def check_rows(estimator, X, *, reset, sample_weight=None, min_rows=1):
     """
     ready = not reset and _is_ready(estimator, X)
     values = X if ready else _as_matrix(estimator, X, reset, min_rows)
+    names = getattr(estimator, "feature_names_in_", None)
     if not reset and sample_weight is None:
-        return UnseenRows(values, partial(_check_finite, estimator))
+        rows = UnseenRows(values, partial(_check_finite, estimator))
+        rows.names = names
+        return rows
     rows = Rows(values, has_missing=_check_finite(estimator, values) > 0)
+    rows.names = names
     weights = check_weights(sample_weight, len(rows))
     if weights is not None:
         rows.weights = weights
@@ -74,6 +79,7 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
     lengths = np.array([len(x) for x in arrays])
     values = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
     rows = Rows(values, has_missing=_check_finite(estimator, values, _offsets(lengths)) > 0)
+    rows.names = getattr(estimator, "feature_names_in_", None)
     if single:
         rows.weights = check_weights(sample_weight, len(values))
     elif (weights := check_weights(sample_weight, len(arrays), unit="sequence")) is not None:
@@ -199,9 +205,8 @@ def check_array_parameter(name, value, shape):
 
 
 def column_label(estimator, j):
-    """How errors call column j: by its name where the columns have names."""
-    names = getattr(estimator, "feature_names_in_", None)
-    return f"column {j}" if names is None else f'column "{names[j]}"'
+    """How errors call column j of what the estimator is fitted to."""
+    return _sequences.column_label(getattr(estimator, "feature_names_in_", None), j)
 
 
 def _is_ready(estimator, X):

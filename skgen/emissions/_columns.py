@@ -75,7 +75,7 @@ def check_counts(rows, upper, takes):
     """Raise where an entry is no integer from 0 to `upper`, and say where it is."""
     i, j = _counts.first_outside(rows.values, upper)
     if i >= 0:
-        raise ValueError(f"X has {rows.values[i, j]:.6g} in row {i}, column {j}, but {takes}.")
+        raise ValueError(f"X has {rows.values[i, j]:.6g} in {rows.where(i, j)}, but {takes}.")
 
 
 def outside_support(rows, upper):

@@ -89,7 +89,7 @@ class Categorical(Emission):
         if self.missing_code is None:
             return rows
         gone = rows.values == self.missing_code
-        return Rows(np.where(gone, np.nan, rows.values), rows.weights) if gone.any() else rows
+        return rows.with_values(np.where(gone, np.nan, rows.values)) if gone.any() else rows
 
     def adapt(self, rows, n_components=1):
         """A copy which knows the number of categories of each column of ``rows``."""
@@ -101,10 +101,10 @@ class Categorical(Emission):
             given = _per_column(self.n_categories, rows.n_features)
             if self.unknown == "error" and (sizes > given).any():
                 j = int((sizes > given).argmax())
+                i = int(np.nanargmax(rows.values[:, j]))
                 raise ValueError(
-                    f"X has code {sizes[j] - 1} in row {int(np.nanargmax(rows.values[:, j]))}, "
-                    f"column {j}, but n_categories is {given[j]} for this column; raise "
-                    'n_categories, or set unknown="ignore".'
+                    f"X has code {sizes[j] - 1} in {rows.where(i, j)}, but n_categories is "
+                    f'{given[j]} for this column; raise n_categories, or set unknown="ignore".'
                 )
             sizes = given
         check_memory(
@@ -155,7 +155,7 @@ class Categorical(Emission):
         i, j = _counts.first_unknown(rows.values, known.view(np.uint8))
         if i >= 0:
             raise ValueError(
-                f"X has {rows.values[i, j]:.6g} in row {i}, column {j}, but the categories of this "
+                f"X has {rows.values[i, j]:.6g} in {rows.where(i, j)}, but the categories of this "
                 f'column are {np.flatnonzero(known[j]).tolist()}. Set unknown="ignore" to treat '
                 "it as missing, or n_categories and concentration > 1 to give a probability to "
                 "categories that fit does not see."

@@ -411,16 +411,19 @@ class Gaussian(Emission):
 
     def degenerate(self, params):
         """Components whose covariance the floor alone keeps from being singular."""
-        floor, remedy = self._bound.floor, "use fewer components or raise reg_covar"
+        floor, lone = self._bound.floor, len(params.means) == 1
         if floor is None:
             return {}
         if self.covariance_type == "spherical":
             floor = floor.mean()
+        remedy = "leave out columns that others determine" if lone else "use fewer components"
         found = {}
         for k, covariance in enumerate(self.expand(params)):
             ratio = lowest(covariance, floor) if self.dense else (covariance / floor).min()
             if ratio <= 1 + 1e-6:
-                found[k] = f"component {k} has no variance in some direction; {remedy}."
+                which = "the only component" if lone else f"component {k}"
+                what = f"{which} has no variance in some direction"
+                found[k] = f"{what}; {remedy} or raise reg_covar."
         return found
 
     # ---- shapes and the kernel --------------------------------------------------------------
@@ -466,10 +469,20 @@ class Gaussian(Emission):
             rows.examine()
             return self._pass(log_weights, params, rows, covariance_type, **arrays)
         if failed >= 0:
-            raise np.linalg.LinAlgError(
-                f"The covariance of component {failed} is not positive definite; use fewer "
-                "components, raise reg_covar, or scale the data."
-            )
+            raise np.linalg.LinAlgError(_singular(failed, len(params.means)))
         if unseen:
             rows.vouch()
         return log_lik, None if found is None else self.from_moments(params, found)
+
+
+def _singular(k, n_components):
+    """What to say where the covariance of component k has no Cholesky factor."""
+    if n_components == 1:
+        return (
+            "The covariance is not positive definite; raise reg_covar, scale the data, or leave "
+            "out columns that others determine."
+        )
+    return (
+        f"The covariance of component {k} is not positive definite; use fewer components, raise "
+        "reg_covar, or scale the data."
+    )

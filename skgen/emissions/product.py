@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils.metaestimators import _BaseComposition
 
-from .._sequences import Rows
+from .._sequences import column_label
 from ._base import Emission, record
 
 
@@ -111,7 +111,7 @@ class Product(Emission, _BaseComposition):
     def _each(self, params, rows=None):
         """(emission, parameters, columns or rows) of each block."""
         for (_, emission, columns), part in zip(self.blocks, self._split(params), strict=True):
-            yield emission, part, columns if rows is None else _columns_of(rows, columns)
+            yield emission, part, columns if rows is None else rows.columns(columns)
 
     def _joined(self, parts):
         """The parameters of all blocks in one NamedTuple."""
@@ -175,9 +175,10 @@ class Product(Emission, _BaseComposition):
             np.add.at(times, columns, 1)
         for j in np.flatnonzero(times != 1)[:1]:
             raise ValueError(
-                f"column {j} of X is in {times[j]} blocks; put it into one, or leave it out of X."
+                f"{column_label(rows.names, j)} of X is in {times[j]} blocks; put it into one, or "
+                "leave it out of X."
             )
-        return resolved._map(lambda e, c: e.adapt(_columns_of(rows, c), n_components))
+        return resolved._map(lambda e, c: e.adapt(rows.columns(c), n_components))
 
     def recoded(self, rows):
         """What each block reads of its columns."""
@@ -185,12 +186,12 @@ class Product(Emission, _BaseComposition):
         for _, emission, columns in self.resolve(None).blocks:
             if columns.size and not 0 <= columns.min() <= columns.max() < rows.n_features:
                 continue  # of which adapt tells
-            block = _columns_of(rows, columns)
+            block = rows.columns(columns)
             found = emission.recoded(block)
             if found is not block:
                 values = np.array(rows.values) if values is None else values
                 values[:, columns] = found.values
-        return rows if values is None else Rows(values, rows.weights)
+        return rows if values is None else rows.with_values(values)
 
     def restricted(self, features):
         """The blocks that have some of these features, with their new indices."""
@@ -204,8 +205,7 @@ class Product(Emission, _BaseComposition):
     def initialize(self, rows, resp):
         """The starts of the blocks."""
         return self._joined(
-            emission.initialize(_columns_of(rows, columns), resp)
-            for _, emission, columns in self.blocks
+            emission.initialize(rows.columns(columns), resp) for _, emission, columns in self.blocks
         )
 
     def log_likelihood(self, params, rows):
@@ -272,7 +272,7 @@ class Product(Emission, _BaseComposition):
         for emission, part, columns in self._each(params):
             where, inner = _within(free, columns)
             if len(where):
-                parts.append(emission.conditional(part, _columns_of(row, columns), inner))
+                parts.append(emission.conditional(part, row.columns(columns), inner))
         return self.restricted(free)._joined(parts)
 
     def n_parameters(self, params):
@@ -285,7 +285,7 @@ class Product(Emission, _BaseComposition):
 
     def embed(self, rows):
         """The points of the blocks side by side."""
-        points = [e.embed(_columns_of(rows, columns)) for _, e, columns in self.blocks]
+        points = [e.embed(rows.columns(columns)) for _, e, columns in self.blocks]
         return np.concatenate(points, axis=1)
 
     def pack(self, params):
@@ -311,12 +311,6 @@ class Product(Emission, _BaseComposition):
             for k, sentence in emission.degenerate(part).items():
                 found.setdefault(k, f"in block {name!r} {sentence}")
         return found
-
-
-def _columns_of(rows, columns):
-    """Some columns of rows."""
-    complete = rows.__dict__.get("has_missing") is False
-    return Rows(rows.values[:, columns], rows.weights, has_missing=False if complete else None)
 
 
 def _within(features, columns):

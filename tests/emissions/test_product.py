@@ -172,3 +172,20 @@ def test_blocks_that_make_no_sense_are_refused(blocks, error, message):
 def test_a_name_that_the_frame_does_not_have_is_refused(X):
     with pytest.raises(ValueError, match="'width', but X has the columns"):
         fit(by_name(), pd.DataFrame(X, columns=[*NAMES[:3], "height"]))
+
+
+def test_errors_call_a_column_by_its_name():
+    frame = pd.DataFrame({"visits": [1, 2, 3, 1], "member": [0, 1, 0, 1]})
+    emission = Product([("counts", Poisson(), ["visits"]), ("flags", Bernoulli(), ["member"])])
+    with pytest.raises(ValueError, match='X has -2 in row 1, column "visits", but Poisson'):
+        Mixture(emission).fit(frame.replace({"visits": {2: -2}}))
+    with pytest.raises(ValueError, match='X has 3 in row 3, column "member", but Bernoulli'):
+        Mixture(emission).fit(frame.assign(member=[0, 1, 0, 3]))
+
+
+def test_errors_count_rows_from_the_first_of_all():
+    """Not from the first of the block in which the E-step meets the row."""
+    frame = pd.DataFrame({"code": np.arange(9000) % 2})
+    model = Mixture(Categorical()).fit(frame)
+    with pytest.raises(ValueError, match='X has 7 in row 8000, column "code"'):
+        model.score(frame.assign(code=np.where(frame.index == 8000, 7, frame["code"])))

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skgen import Gaussian as SingleGaussian
 from skgen import GaussianMixture, Mixture
 from skgen._starts import responsibilities
 from skgen.emissions import Bernoulli, Categorical, Gaussian, Poisson
@@ -212,6 +213,15 @@ def test_a_degenerate_fit_names_the_component(rng):
     X = np.concatenate([rng.normal(size=(50, 2)), np.full((50, 2), 5.0)])
     with pytest.warns(ConvergenceWarning, match=r"component \d has no variance .* use fewer"):
         GaussianMixture(2, random_state=0).fit(X)
+
+
+def test_a_lone_degenerate_component_is_not_numbered(rng):
+    X = rng.normal(size=(50, 2))[:, [0, 1, 0]]
+    with pytest.warns(ConvergenceWarning, match=r"the only component has no variance .* leave out"):
+        GaussianMixture(random_state=0).fit(X)
+    for model in (SingleGaussian(reg_covar=0.0), GaussianMixture(reg_covar=0.0)):
+        with pytest.raises(ValueError, match=r"^The covariance is not positive definite; raise"):
+            model.fit(0.0 * X)
 
 
 @pytest.mark.parametrize("kind", TYPES)
