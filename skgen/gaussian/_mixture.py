@@ -102,14 +102,15 @@ class EMProblem:
     def rank(self, run):
         """The higher objective comes first, but runs with a spurious spike come last.
 
-        That is a collapsed component which no more rows than features hold up: any few rows make
-        one, and its likelihood says nothing. A pile of equal rows is a fact of the data.
+        That is a collapsed component held up by no more rows than one more than there are
+        features, the fewest that need not be in a plane: among many some few are nearly in one,
+        and its likelihood says nothing. A pile of equal rows is a fact of the data.
         """
         value = run.objective[-1] if run.objective else run.start
         value = -np.inf if np.isnan(value) else value
         rows = run.params.weights * self.total_weight
         collapsed = self.emission.degenerate(run.params.emission)
-        few = self.rows.n_features + 0.5  # heavy tails add a little to the rows that hold it up
+        few = self.rows.n_features + 1.5  # heavy tails add a little to the rows that hold it up
         return -sum(rows[k] < few for k in collapsed), value
 
 
