@@ -29,13 +29,9 @@ class Wrapper(CallbackSupportMixin, BaseEstimator):
     def _default(self):
         return asking_for_weights(Gaussian())
 
-    def _new(self, X):
-        """An unfitted clone for these rows."""
-        return clone(self._inner())
-
-    def _fit_inner(self, context, X, sample_weight=None, **data):
+    def _fit_inner(self, context, X, sample_weight=None, prototype=None, **data):
         """A clone fitted to X as one task of the fit, so that callbacks reach it."""
-        inner = self._new(X)
+        inner = clone(self._inner() if prototype is None else prototype)
         if sample_weight is not None:
             data["sample_weight"] = sample_weight
         with context.propagate_callback_context(inner):

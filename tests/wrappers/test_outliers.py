@@ -140,10 +140,21 @@ def test_counts_have_anomalies():
     assert_array_equal(detector.predict([[30, 8], [3, 40], [3, 8]]), [-1, -1, 1])
 
 
-def test_few_rows_have_a_default_density_of_few_components(normal):
-    for n, n_components in ((8, 1), (50, 2), (400, 5)):
-        detector = DensityOutlierDetector(random_state=0, trim=0.0).fit(normal[:n])
+def test_the_default_density_has_as_many_components_as_the_rows_call_for(normal):
+    groups = normal + 9.0 * (np.arange(400)[:, None] % 4)
+    for X, n_components in ((normal[:8], 1), (normal, 1), (groups, 4), (groups[:40], 2)):
+        detector = DensityOutlierDetector(random_state=0, trim=0.0).fit(X)
         assert len(detector.density_.weights_) == n_components
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 10])
+@pytest.mark.parametrize("n", [200, 2000])
+def test_auto_flags_few_normal_rows_by_the_default_density(n, n_features):
+    rng = np.random.default_rng(0)
+    fitted, new = rng.normal(size=(n, n_features)), rng.normal(size=(2000, n_features))
+    detector = DensityOutlierDetector(random_state=0).fit(fitted)
+    assert (detector.predict(fitted) == -1).mean() < 0.025
+    assert (detector.predict(new) == -1).mean() < 0.035
 
 
 def test_it_ends_a_pipeline(planted):
