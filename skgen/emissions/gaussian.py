@@ -78,7 +78,8 @@ class Gaussian(Emission):
     covariance_prior : "auto" or array-like, default=None
         Scatter matrix of the inverse-Wishart prior, (n_features, n_features) or (n_features,) for
         its diagonal. "auto" is the covariance of the data divided by ``K ** (2 / n_features)``
-        [1]_. None: maximum likelihood.
+        [1]_; for a single component it is no prior, as that would only make the covariance of
+        the data smaller. None: maximum likelihood.
     degrees_of_freedom_prior : float, default=None
         Degrees of freedom of that prior; None for n_features + 2.
 
@@ -156,10 +157,11 @@ class Gaussian(Emission):
         return {"prior_mean": mean, "prior_precision": float(self.mean_precision_prior)}
 
     def _covariance_prior(self, rows, center, scale, n_components):
-        if self.covariance_prior is None:
+        auto = isinstance(self.covariance_prior, str)
+        if self.covariance_prior is None or (auto and n_components == 1):
             return {}
         scatter, d = self.covariance_prior, rows.n_features
-        if isinstance(scatter, str):
+        if auto:
             scatter = overall_covariance(rows, center, scale) / n_components ** (2 / d)
         elif np.ndim(scatter) == 1:
             scatter = np.diag(check_array_parameter("covariance_prior", scatter, (d,)))

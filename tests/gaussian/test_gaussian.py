@@ -651,3 +651,10 @@ def test_an_interrupted_pass_leaves_the_old_model(rng, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:, :2])
     np.testing.assert_array_equal(model.score_samples(X), before)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+def test_an_automatic_prior_takes_nothing_from_a_single_covariance(kind):
+    X = np.random.default_rng(0).normal(size=(15, 3))
+    plain, auto = (Gaussian(kind, covariance_prior=prior).fit(X) for prior in (None, "auto"))
+    np.testing.assert_allclose(auto.covariance_, plain.covariance_, rtol=1e-12)

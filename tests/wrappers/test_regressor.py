@@ -103,13 +103,13 @@ def test_features_may_be_missing_in_the_fit(X, y):
 
 
 def test_draws_have_the_predicted_mean_and_deviation(curved, X):
-    drawn = curved.sample_y(X[:5], 20_000, random_state=0)
+    drawn = curved.sample_y(X[:5], 200_000, random_state=0)
     mean, std = curved.predict(X[:5], return_std=True)
-    assert drawn.shape == (5, 20_000)
+    assert drawn.shape == (5, 200_000)
     assert_allclose(drawn.mean(axis=1), mean, atol=0.05)
     assert_allclose(drawn.std(axis=1), std, rtol=0.03)
-    assert_array_equal(curved.sample_y(X[:5], 20_000, random_state=0), drawn)
-    assert not np.array_equal(curved.sample_y(X[:5], 20_000, random_state=1), drawn)
+    assert_array_equal(curved.sample_y(X[:5], 200_000, random_state=0), drawn)
+    assert not np.array_equal(curved.sample_y(X[:5], 200_000, random_state=1), drawn)
 
 
 def test_draws_of_several_targets_keep_their_relation(X, y):
