@@ -110,6 +110,12 @@ class Emission(BaseEstimator):
         ndarray of shape (n_rows, n_features)
         """
 
+    def variance(self, params, rows, component):
+        """Variances of the missing entries given the observed ones and the component.
+
+        Of shape (n_rows, n_features), zero where observed; None where they are not known.
+        """
+
     @abstractmethod
     def marginal(self, params, features):
         """Parameters of the distribution of some features, by index."""

@@ -120,6 +120,11 @@ class Bernoulli(Emission):
             return _columns.filled(rows, p)
         return _columns.filled(rows, (rng.random(p.shape) if how == "draw" else 0.5) < p)
 
+    def variance(self, params, rows, component):
+        """Variances of the missing entries: p (1 - p)."""
+        probs = params.probs[component]
+        return np.where(rows.missing, probs * (1.0 - probs), 0.0)
+
     def marginal(self, params, features):
         """The probabilities of some features."""
         return BernoulliParams(params.probs[:, features])

@@ -309,6 +309,16 @@ class Gaussian(Emission):
                 self._fill(params, k, out, mine, seen, gone, noise)
         return out
 
+    def variance(self, params, rows, component):
+        """Variances of the missing entries given the observed ones and the component."""
+        out, matrix = np.zeros(rows.values.shape), self.matrix(params, component)
+        for where, seen in rows.patterns:
+            gone = np.setdiff1d(np.arange(rows.n_features), seen)
+            inner = np.zeros(rows.n_features)
+            inner[gone] = np.diag(conditional_moments(matrix, seen, gone)[1])
+            out[where] = inner
+        return out
+
     def _fill(self, params, k, out, mine, seen, gone, noise):
         """The columns `gone` of the rows `mine`, given their columns `seen` and component k."""
         mean = params.means[k]

@@ -121,6 +121,10 @@ class Poisson(Emission):
             rates = rng.poisson(rates)
         return _columns.filled(rows, np.floor(rates) if how == "mode" else rates)
 
+    def variance(self, params, rows, component):
+        """Variances of the missing counts: their rates."""
+        return np.where(rows.missing, params.rates[component], 0.0)
+
     def marginal(self, params, features):
         """The rates of some features."""
         return PoissonParams(params.rates[:, features])

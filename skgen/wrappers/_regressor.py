@@ -8,10 +8,8 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
 
-from .. import emissions
 from .._sequences import Rows
 from .._validation import check_rows, check_weights
-from ..emissions._covariance import conditional_moments
 from ..gaussian import Gaussian, Mixture
 from ._base import Wrapper, check_count
 
@@ -104,8 +102,8 @@ class DensityRegressor(RegressorMixin, Wrapper):
         ----------
         X : array-like of shape (n_samples, n_features)
         return_std : bool, default=False
-            Whether to give the standard deviations, too. The density must be a Gaussian or a
-            mixture of Gaussians.
+            Whether to give the standard deviations, too. The density must be a Gaussian, or a
+            mixture of emissions that know them: Gaussian, Poisson, Bernoulli.
 
         Returns
         -------
@@ -158,25 +156,30 @@ class DensityRegressor(RegressorMixin, Wrapper):
 def conditional_variance(density, rows, n_targets):
     """Variance of the last columns, which are missing, given the observed entries of each row."""
     emission, params, resp = _components(density, rows)
-    means = [emission.complete(params, rows, k)[:, -n_targets:] for k in range(resp.shape[1])]
+    means, within = [], []
+    for k in range(resp.shape[1]):
+        variance = emission.variance(params, rows, k)
+        if variance is None:
+            raise _unknown(f"mixture of {type(emission).__name__} emissions")
+        within.append(variance[:, -n_targets:])
+        means.append(emission.complete(params, rows, k)[:, -n_targets:])
     # Law of total variance: within the components and among their means.
-    mean = sum(r[:, None] * m for r, m in zip(resp.T, means, strict=True))
-    variance = sum(r[:, None] * (m - mean) ** 2 for r, m in zip(resp.T, means, strict=True))
-    for where, seen in rows.patterns:
-        missing = np.setdiff1d(np.arange(rows.n_features), seen)
-        for k in range(resp.shape[1]):
-            inner = conditional_moments(emission.matrix(params, k), seen, missing)[1]
-            variance[where] += resp[where, k, None] * np.diag(inner)[-n_targets:]
-    return variance
+    mean = np.einsum("ik,kij->ij", resp, means)
+    return np.einsum("ik,kij->ij", resp, within + (means - mean) ** 2)
 
 
 def _components(density, rows):
     """Emission and parameters of the components, and their probabilities given each row."""
     if isinstance(density, Gaussian):
         return density._emission(), density._params(), np.ones((len(rows), 1))
-    if isinstance(density, Mixture) and isinstance(density._emission(), emissions.Gaussian):
+    if isinstance(density, Mixture):
         return density._emission(), density._params().emission, density._resp(rows)
-    raise TypeError(
-        f"return_std=True needs a Gaussian or a mixture of Gaussians, but the density is a "
-        f"{type(density).__name__}; look at the spread of sample_y(X, n_samples)."
+    raise _unknown(type(density).__name__)
+
+
+def _unknown(what):
+    """The error of a density whose conditional variances are not known."""
+    return TypeError(
+        f"return_std=True needs conditional variances, which a {what} does not give; look at the "
+        "spread of sample_y(X, n_samples)."
     )

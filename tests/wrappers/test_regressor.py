@@ -120,14 +120,12 @@ def test_draws_of_several_targets_keep_their_relation(X, y):
     assert_allclose(drawn[:, 1], 2 * drawn[:, 0] + 1, atol=0.05)
 
 
-def test_counts_are_regressed_but_have_no_deviation():
+def test_counts_are_regressed():
     rng = np.random.default_rng(0)
     group = rng.random(400) < 0.5
     X, y = rng.poisson(np.where(group, 1.0, 20.0))[:, None], rng.poisson(np.where(group, 50.0, 5.0))
     model = DensityRegressor(Mixture(emissions.Poisson(), 2, random_state=0)).fit(X, y)
     assert_allclose(model.predict([[1], [22]]), [50, 5], rtol=0.05)
-    with pytest.raises(TypeError, match="sample_y"):
-        model.predict(X, return_std=True)
 
 
 @pytest.mark.parametrize(
@@ -137,3 +135,29 @@ def test_counts_are_regressed_but_have_no_deviation():
 def test_targets_are_complete(X, y, message):
     with pytest.raises(ValueError, match=message):
         DensityRegressor().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("emission", "values"), [(emissions.Poisson(), range(120)), (emissions.Bernoulli(), (0, 1))]
+)
+def test_deviations_of_counts_are_those_of_the_joint_density(emission, values):
+    rng = np.random.default_rng(0)
+    group, values = rng.integers(0, 2, 300), np.array(values, dtype=float)
+    rates = np.array([[0.2, 0.7, 0.4], [0.8, 0.1, 0.9]]) * (20 if len(values) > 2 else 1)
+    drawn = rng.poisson(rates[group]) if len(values) > 2 else rng.random((300, 3)) < rates[group]
+    X, y = drawn[:, :2].astype(float), drawn[:, 2].astype(float)
+    model = DensityRegressor(Mixture(emission, 2, random_state=0)).fit(X, y)
+    rows = np.array([X[0], [NAN, X[1, 1]]])
+    for row, mean, std in zip(rows, *model.predict(rows, return_std=True), strict=True):
+        joint = np.column_stack([np.tile(row, (len(values), 1)), values])
+        mass = np.exp(model.density_.score_samples(joint))
+        mass /= mass.sum()
+        assert mean == pytest.approx(mass @ values, rel=1e-9)
+        assert std == pytest.approx(np.sqrt(mass @ (values - mean) ** 2), rel=1e-9)
+
+
+def test_a_density_without_conditional_variances_is_named():
+    X, y = np.arange(20)[:, None] % 3, np.arange(20) % 2
+    model = DensityRegressor(Mixture(emissions.Categorical(), 2, random_state=0)).fit(X, y)
+    with pytest.raises(TypeError, match=r"mixture of Categorical emissions .* sample_y"):
+        model.predict(X, return_std=True)
