@@ -77,7 +77,7 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
     else:
         arrays = _as_matrices(estimator, pieces, reset)
     lengths = np.array([len(x) for x in arrays])
-    values = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
+    values = np.ascontiguousarray(np.concatenate(arrays) if len(arrays) > 1 else arrays[0])
     rows = Rows(values, has_missing=_check_finite(estimator, values, _offsets(lengths)) > 0)
     rows.names = getattr(estimator, "feature_names_in_", None)
     if single:

@@ -290,6 +290,11 @@ class HMM(SequenceDensity):
         own = emission.params_type._fields
         _check_names("emission_init", self.emission_init or (), own)
         _check_names("fixed", self.fixed, (*ChainParams._fields, *own))
+        if self.stationary and "startprob" in self.fixed:
+            raise ValueError(
+                'fixed has "startprob", which with stationary=True follows from the transitions; '
+                'use fixed=["transmat"] or stationary=False.'
+            )
         given = {**chain.given, **(self.emission_init or {})}
         return HMMProblem(emission, chain, sequences, labels, given, self.fixed)
 
@@ -299,9 +304,11 @@ class HMM(SequenceDensity):
 
     def _start(self, problem, rng):
         """Parameters from which EM runs over all sequences."""
-        if self._warm():
-            return self._params()
-        return start_of(problem, self.init_params, rng)
+        if not self._warm():
+            return start_of(problem, self.init_params, rng)
+        start = self._params()
+        problem.check_shapes(start)
+        return start
 
     def _finish(self, problem, run):
         """Attributes and warnings."""
@@ -372,14 +379,8 @@ class HMM(SequenceDensity):
         -------
         object array of arrays, or array of shape (n_steps,), intp
         """
-        sequences, params = self._sequences(X), self._params()
-        path = np.empty(len(sequences.rows), dtype=np.intp)
-        log_prob = np.empty(len(sequences))
-        given = source(self._emission(), params.emission, sequences)
-        startprob, transmat = params.chain
-        _hmm.viterbi(given, sequences.offsets, startprob, transmat, path, log_prob)
-        _refuse(sequences, log_prob)
-        return self._per_step(sequences, path)
+        sequences = self._sequences(X)
+        return self._per_step(sequences, self._best_path(sequences))
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability of each state given the whole sequence (smoothing).
@@ -594,6 +595,16 @@ class HMM(SequenceDensity):
         _refuse(sequences, log_prob)
         return out
 
+    def _best_path(self, sequences):
+        """The most probable state of each step along the most probable path of its sequence."""
+        path, log_prob = np.empty(len(sequences.rows), dtype=np.intp), np.empty(len(sequences))
+        params = self._params()
+        given = source(self._emission(), params.emission, sequences)
+        startprob, transmat = params.chain
+        _hmm.viterbi(given, sequences.offsets, startprob, transmat, path, log_prob)
+        _refuse(sequences, log_prob)
+        return path
+
     def _paths(self, sequences, n_samples, rng):
         """Draws of the states given the sequences, of shape (n_samples, n_steps)."""
         filtered = self._state_proba(sequences, "filtered")
@@ -624,8 +635,8 @@ class HMM(SequenceDensity):
             path = self._paths(sequences, 1, rng)[0]
             return emission.complete(params.emission, rows, path, "draw", rng)
         if method == "mode":
-            path = self.predict(sequences.split(rows.values))
-            return emission.complete(params.emission, rows, np.concatenate(path), "mode", rng)
+            path = self._best_path(sequences)
+            return emission.complete(params.emission, rows, path, "mode", rng)
         resp = self._state_proba(sequences, "resp")
         return complete_mixture(emission, params.emission, rows, resp, 0, "mean", rng)
 
@@ -650,10 +661,14 @@ def _check_names(argument, names, known):
 
 def _lengths(length, n_samples):
     """Numbers of steps of the sequences to draw."""
-    lengths = np.broadcast_to(np.asarray(length), (n_samples,)) if np.ndim(length) < 2 else None
-    if lengths is None or lengths.dtype.kind not in "iu" or (lengths < 1).any():
-        raise ValueError(f"length={length!r} must be one positive integer, or one per sequence.")
-    return lengths
+    lengths = np.asarray(length)
+    right = lengths.shape in ((), (n_samples,)) and lengths.dtype.kind in "iu"
+    if not right or (lengths < 1).any():
+        raise ValueError(
+            f"length={length!r} must be one positive integer, or one for each of the "
+            f"n_samples={n_samples} sequences."
+        )
+    return np.broadcast_to(lengths, (n_samples,))
 
 
 def _refuse(sequences, log_prob, below=-np.inf):

@@ -83,6 +83,18 @@ class HMMProblem:
         }
         return start._replace(**given)
 
+    def check_shapes(self, params):
+        """Raise where fitted parameters, to go on from, are those of another model."""
+        K, chain = self.chain.n_states, params.chain
+        like = self.emission.initialize(self.rows.block(0, 1), np.ones((1, K)))
+        expected = {"startprob": (K,), **{name: x.shape for name, x in like._asdict().items()}}
+        for name, value in {"startprob": chain.startprob, **params.emission._asdict()}.items():
+            if value.shape != expected[name]:
+                raise ValueError(
+                    f"{name}_ has shape {value.shape}, from which warm_start=True cannot go on: "
+                    f"this model and X need {expected[name]}; set warm_start=False."
+                )
+
     def chain_of(self, resp):
         """A chain from the responsibilities of neighbouring rows, drawn towards uniform."""
         offsets = self.sequences.offsets

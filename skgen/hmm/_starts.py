@@ -2,9 +2,10 @@
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import kmeans_plusplus
 
 from .._starts import METHODS as OF_ROWS
-from .._starts import best_of, responsibilities, whitened
+from .._starts import best_of, nearest, responsibilities, whitened
 from ._problem import part_of
 
 # "segments" cuts each sequence into K pieces of equal length, one for each state in turn;
@@ -15,6 +16,7 @@ METHODS = (*OF_ROWS, "segments", "windows")
 WIDTHS = (1, 2, 4, 8, 16, 32)
 RACE = ("kmeans", "whitened", *("k-means++", "random_from_data") * 2, *WIDTHS)
 RACE_ROWS = 10_000
+LLOYD_STEPS = 20
 LEAST_SCATTER = 0.01  # of a window, as a share of the variance of all rows
 
 
@@ -33,21 +35,46 @@ def start_of(problem, method, rng):
 
 def states_of(problem, method, rng):
     """Responsibilities (n_rows, K), without the weights of the rows."""
-    weights, offsets, K = problem.rows.weights, problem.sequences.offsets, problem.chain.n_states
+    offsets, K = problem.sequences.offsets, problem.chain.n_states
     if method == "segments":
         return segments(offsets, K)
-    points, weights = problem.points, np.ones(len(problem.rows)) if weights is None else weights
-    if method == "windows":
-        method = rng.choice(WIDTHS)
-    if not isinstance(method, str):
-        points, method = windows(points, offsets, method), "kmeans"
-    resp = responsibilities(method, points, weights, K, rng)
-    resp = np.divide(resp, weights[:, None], where=weights[:, None] > 0, out=np.zeros_like(resp))
+    weights = problem.rows.weights
+    present = np.ones(len(problem.rows)) if weights is None else weights
+    if method in ("random", "random_from_data", "k-means++"):
+        resp = responsibilities(method, problem.points, present, K, rng)
+        resp /= np.where(present > 0, present, 1.0)[:, None]
+    else:
+        resp = np.eye(K)[clusters(features_of(problem, method, rng), present, K, rng)]
     if problem.labels is not None:
         resp = resp[:, like_labels(resp, problem.labels)]
     elif not problem.chain.allowed.all():
         resp = resp[:, in_time(resp, offsets)]
     return np.ascontiguousarray(resp)
+
+
+def features_of(problem, method, rng):
+    """What is clustered: the rows as points, or what is around them."""
+    if method == "kmeans":
+        return problem.points
+    if method == "whitened":
+        return whitened(problem.points, np.ones(len(problem.points)))
+    half = rng.choice(WIDTHS) if method == "windows" else method
+    return windows(problem.points, problem.sequences.offsets, half)
+
+
+def clusters(points, weights, n_clusters, rng):
+    """Labels (n,) of clusters, roughly those of k-means; some may be empty."""
+    seed = int(rng.integers(2**31))
+    centers, _ = kmeans_plusplus(points, n_clusters, sample_weight=weights, random_state=seed)
+    labels = nearest(points, centers)
+    for _ in range(LLOYD_STEPS):
+        member = np.eye(n_clusters)[labels] * weights[:, None]
+        mass = member.sum(axis=0)[:, None]
+        centers = np.divide(member.T @ points, mass, out=centers, where=mass > 0)
+        before, labels = labels, nearest(points, centers)
+        if np.array_equal(before, labels):
+            break
+    return labels
 
 
 def segments(offsets, n_states):

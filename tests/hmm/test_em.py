@@ -67,6 +67,8 @@ def test_a_step_takes_expected_counts_over_all_paths(case, gaps, rng):
 @each_emission
 @with_gaps
 def test_em_never_falls(case, gaps, rng):
+    if case.emission.get_params().get("reg_covar") == 0.0:
+        pytest.skip("without a floor for variances there is no maximum")
     X = make_sequences(case, rng, gaps, [30, 1, 45, 2])
     for acceleration in (False, True):
         model = HMM(case.emission, 3, acceleration=acceleration, random_state=0)
