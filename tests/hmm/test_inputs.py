@@ -337,6 +337,14 @@ def test_a_sequence_that_the_model_cannot_emit(rng):
         model.forecast(2, X)
 
 
+@pytest.mark.parametrize("kind", ["full", "tied"])
+def test_covariances_that_are_none_are_refused(kind):
+    model = GaussianHMM(2, covariance_type=kind, random_state=0).fit(GOOD)
+    model.covariances_ = -model.covariances_
+    with pytest.raises(ValueError, match="not positive definite"):
+        model.score_samples(GOOD)
+
+
 def test_other_methods_name_their_bad_arguments(fitted, X):
     for action, words in (
         (lambda: fitted.forecast(0, X), "horizon=0"),

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+import tracemalloc
 import warnings
 
 import joblib
@@ -340,3 +341,15 @@ def test_ctrl_c_ends_a_long_fit_and_keeps_what_was_reached(rng):
     assert time.perf_counter() - began < 60
     assert not model.converged_
     assert np.isfinite(model.score(X[:100]))
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])
+def test_a_fit_holds_no_array_of_steps_by_states(kind):
+    X = np.random.default_rng(0).normal(size=(400_000, 1))
+    model = GaussianHMM(8, covariance_type=kind, random_state=0, max_iter=1, tol=0)
+    tracemalloc.start()
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 18e6  # 26 MB for steps by states
