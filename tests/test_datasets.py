@@ -14,6 +14,7 @@ MISSING = {
     "cement": 15,
     "earthquakes": 0,
     "faithful": 0,
+    "fed_funds": 0,
     "galaxies": 0,
     "penguins": 8,
 }
@@ -24,7 +25,8 @@ def load(name, **options):
 
 
 def test_every_public_loader_is_tested():
-    assert sorted(datasets.__all__) == sorted(f"load_{name}" for name in MISSING)
+    tested = [f"load_{name}" for name in (*MISSING, "japanese_vowels")]
+    assert sorted(datasets.__all__) == sorted(tested)
 
 
 @pytest.mark.parametrize("name", MISSING)
@@ -85,3 +87,19 @@ def test_apple_gives_the_published_mean():
     slope = np.polyfit(size[seen], wormy[seen], 1)[0]
     mean = wormy[seen].mean() + slope * (size.mean() - size[seen].mean())
     assert [size.mean(), mean] == pytest.approx([14.7222, 49.3333], abs=5e-5)
+
+
+def test_japanese_vowels_are_as_many_as_published():
+    every, train, test = (
+        datasets.load_japanese_vowels(subset=subset) for subset in ("all", "train", "test")
+    )
+    assert np.bincount(train.target).tolist() == [30] * 9
+    assert np.bincount(test.target).tolist() == [31, 35, 88, 44, 29, 24, 40, 50, 29]
+    assert [len(x) for x in every.data] == [len(x) for x in train.data + test.data]
+    assert [min(map(len, every.data)), max(map(len, every.data))] == [7, 29]
+    assert sum(len(x) for x in every.data) == 9961
+    assert all(x.shape[1] == 12 and np.isfinite(x).all() for x in every.data)
+    assert train.data[0][0, :2].tolist() == [1.8609, -0.2074]
+    assert "Licence: BSD-3-Clause" in every.DESCR
+    with pytest.raises(ValueError, match="subset='validation'"):
+        datasets.load_japanese_vowels(subset="validation")

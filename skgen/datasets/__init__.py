@@ -1,4 +1,4 @@
-"""Small real tables for examples and tests; SOURCES.md has their sources and licences."""
+"""Small real data for examples and tests; SOURCES.md has their sources and licences."""
 
 from ._loaders import (
     load_airquality,
@@ -7,7 +7,9 @@ from ._loaders import (
     load_cement,
     load_earthquakes,
     load_faithful,
+    load_fed_funds,
     load_galaxies,
+    load_japanese_vowels,
     load_penguins,
 )
 
@@ -18,6 +20,8 @@ __all__ = [
     "load_cement",
     "load_earthquakes",
     "load_faithful",
+    "load_fed_funds",
     "load_galaxies",
+    "load_japanese_vowels",
     "load_penguins",
 ]

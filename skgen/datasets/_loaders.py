@@ -89,7 +89,45 @@ load_cdnow = _loader("cdnow", (23570, 5), "What each customer of an online music
 load_cement = _loader("cement", (13, 5), "Heat of setting cements with 15 gaps (Little and Rubin).")
 load_earthquakes = _loader("earthquakes", (107, 2), "Major earthquakes of each year since 1900.")
 load_faithful = _loader("faithful", (272, 2), "Eruptions of the Old Faithful geyser.")
+load_fed_funds = _loader("fed_funds", (226, 3), "The federal funds rate of each quarter.")
 load_galaxies = _loader("galaxies", (82, 1), "Velocities of galaxies.")
 load_penguins = _loader(
     "penguins", (344, 4), "Penguins of three species.", ("Adelie", "Chinstrap", "Gentoo")
 )
+
+
+def load_japanese_vowels(*, subset="all"):
+    """Utterances of nine speakers: 640 short sequences of twelve coefficients.
+
+    Parameters
+    ----------
+    subset : {"all", "train", "test"}, default="all"
+        All utterances, the 270 for training or the 370 for testing.
+
+    Returns
+    -------
+    bunch : :class:`sklearn.utils.Bunch`
+        ``data``, a list with one ndarray of shape (n_steps, 12) for each utterance; ``target``,
+        the index of its speaker in ``target_names``; ``feature_names``; ``DESCR``, the meaning,
+        source and licence.
+
+    Examples
+    --------
+    >>> from skgen.datasets import load_japanese_vowels
+    >>> train = load_japanese_vowels(subset="train")
+    >>> len(train.data), train.data[0].shape
+    (270, (20, 12))
+    """
+    if subset not in ("all", "train", "test"):
+        raise ValueError(f'subset={subset!r} must be "all", "train" or "test".')
+    columns, values = _read("japanese_vowels")
+    if subset != "all":
+        values = values[values[:, 2] == (subset == "train")]
+    first = np.flatnonzero(np.diff(values[:, 0], prepend=-1))
+    return Bunch(
+        data=np.split(values[:, 3:] / 1e4, first[1:]),
+        target=values[first, 1].astype(np.intp) - 1,
+        target_names=np.array([str(speaker) for speaker in range(1, 10)]),
+        feature_names=columns[3:],
+        DESCR=_description("japanese_vowels"),
+    )
