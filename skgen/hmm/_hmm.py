@@ -259,7 +259,7 @@ class HMM(SequenceDensity):
         run = problem.run(
             start, self.max_iter, self.tol, monitor.loop, accelerated=self.acceleration
         )
-        if run.start == -np.inf:
+        if run.start == -np.inf and not run.interrupted:
             _refuse_impossible(problem, start)
         return run
 

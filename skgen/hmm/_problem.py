@@ -71,8 +71,19 @@ class HMMProblem:
             resp[known] = np.eye(resp.shape[1])[self.labels[known]]
         if self.rows.weights is not None:
             resp = resp * self.rows.weights[:, None]
-        emission = self.emission.initialize(self.rows, resp)
-        return HMMParams(self.chain_of(resp), self._as_given(emission))
+        chain = self.chain_of(resp)
+        emission = self.emission.initialize(self.rows, self._where_seen(resp))
+        return HMMParams(chain, self._as_given(emission))
+
+    def _where_seen(self, resp):
+        """Responsibilities of the rows that observe anything; the others tell nothing."""
+        return resp if self._empty is None else np.where(self._empty[:, None], 0.0, resp)
+
+    @cached_property
+    def _empty(self):
+        """Which rows observe nothing, or None where all observe anything."""
+        empty = self.rows.missing.all(axis=1) if self.rows.has_missing else np.zeros(1, bool)
+        return empty if empty.any() else None
 
     def _as_given(self, start):
         """The emission's parameters with what the user gave in their place."""
@@ -150,9 +161,8 @@ class HMMProblem:
         if self.sequences.single and rows.weights is not None:
             resp *= rows.weights[:, None]
         np.nan_to_num(resp, copy=False)  # a sequence of probability zero tells nothing
-        return ChainStatistics(
-            log_lik, start, counts, self.emission.statistics(params.emission, rows, resp)
-        )
+        found = self.emission.statistics(params.emission, rows, self._where_seen(resp))
+        return ChainStatistics(log_lik, start, counts, found)
 
     def run(self, start, max_iter, tol, monitor=None, *, accelerated=True):
         """EM over all sequences, an :class:`~skgen._em.EMResult`."""

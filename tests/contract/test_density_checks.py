@@ -1,7 +1,18 @@
 """Every density of the package passes the public density checks. A new one joins by one line."""
 
-from skgen import Gaussian, GaussianMixture, Mixture, emissions
+from skgen import HMM, Gaussian, GaussianHMM, GaussianMixture, Mixture, emissions
 from skgen.testing import DensityCase, parametrize_with_density_checks
+
+# One state makes a density of rows of an HMM, but for these.
+SEQUENCES = {
+    "check_memory_layout": "a list of lists is a set of sequences with one feature",
+    "check_empty_input_is_refused": "an array of three dimensions is a set of sequences",
+}
+
+
+def hmm(emission=None, data="real"):
+    return DensityCase(HMM(emission), data=data, expected_failed_checks=SEQUENCES)
+
 
 MAP = {"mean_precision_prior": 0.5, "covariance_prior": "auto"}
 DENSITIES = {
@@ -43,6 +54,12 @@ DENSITIES = {
     "Mixture of multinomials": DensityCase(Mixture(emissions.Multinomial(20), 2), data="trials"),
     "Mixture of Bernoullis": DensityCase(Mixture(emissions.Bernoulli(), 2), data="binary"),
     "Mixture of categoricals": DensityCase(Mixture(emissions.Categorical(), 2), data="categories"),
+    "HMM of Gaussians": hmm(),
+    "GaussianHMM": DensityCase(GaussianHMM(), expected_failed_checks=SEQUENCES),
+    "HMM of Student's": hmm(emissions.StudentT("diag")),
+    "HMM of Poissons": hmm(emissions.Poisson(), "counts"),
+    "HMM of Bernoullis": hmm(emissions.Bernoulli(), "binary"),
+    "HMM of categoricals": hmm(emissions.Categorical(), "categories"),
 }
 
 
