@@ -21,6 +21,8 @@
 #define SKGEN_GAUSSIAN_H
 #include "gaussian_job.h"
 
+static ptrdiff_t sk_at(const sk_gm_job *job, ptrdiff_t i) { return job->order ? job->order[i] : i; }
+
 #define SK_BODY "gaussian_body.h"
 #include "foreach_isa.h"
 #undef SK_BODY

@@ -17,7 +17,7 @@ enum { SK_(block_vectors) = SK_VBYTES == 64 ? 8 : 16, SK_(tile_vectors) = SK_LEV
 #define FLOOR ((R)(SK_IS_DOUBLE ? -1e300 : -1e30)) /* stands for a density of zero */
 
 #if SK_IS_DOUBLE
-#include "gaussian_patterns.h"
+#include "gaussian_factors.h"
 #endif
 
 /* What a block needs of the parameters, for the m observed columns. */
@@ -58,7 +58,6 @@ static ptrdiff_t SK_(gm_used)(const sk_gm_job *job, const SK_(gm_params) *p) {
     if (job->diagonal) return (job->masked ? 3 : 2) * p->m + 1;
     return (p->m <= 4 ? p->m * (p->m + 1) / 2 : 2 * p->padded * (p->padded / 4 + 1)) + p->padded + 1;
 }
-static ptrdiff_t SK_(sk_gm_lanes)(void) { return W; }
 
 /* ---- parameters --------------------------------------------------------------------------- */
 

@@ -1,5 +1,10 @@
 /* The Gaussian pass for one instruction set and real type; see gaussian.h. */
 #include "gaussian_block.h"
+#if SK_IS_DOUBLE
+#include "gaussian_patterns.h"
+#endif
+
+static ptrdiff_t SK_(sk_gm_lanes)(void) { return W; }
 
 /* ---- a block of rows ---------------------------------------------------------------------- */
 

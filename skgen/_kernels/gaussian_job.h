@@ -34,5 +34,4 @@ typedef struct {
 #define SK_LOG_2PI_HALF 0.91893853320467274178
 
 static ptrdiff_t sk_round_up(ptrdiff_t n, ptrdiff_t m) { return (n + m - 1) / m * m; }
-static ptrdiff_t sk_at(const sk_gm_job *job, ptrdiff_t i) { return job->order ? job->order[i] : i; }
 #endif

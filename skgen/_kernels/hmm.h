@@ -44,8 +44,8 @@ enum { SK_HM_FORWARD, SK_HM_BACKWARD, SK_HM_VITERBI, SK_HM_TRACE }; /* passes */
 #define SK_HM_LEAST 1e-250       /* of a sum c_t */
 #define SK_HM_LEAST_LOG -1e290   /* of a log density */
 #define SK_HM_MOST_RISK 600.0    /* lost: e^(600 - 668), times rows and states */
-#define SK_HM_SAME 1e-12         /* of probabilities where segments meet */
-#define SK_HM_SAME_LOG 1e-11
+#define SK_HM_SAME 1e-13         /* of probabilities where segments meet */
+#define SK_HM_SAME_LOG 1e-13
 
 /* What the forward or the Viterbi pass tells of one segment. Head: up to where the first sequence
  * starts inside; tail: from where the last one starts. */

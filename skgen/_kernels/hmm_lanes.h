@@ -195,7 +195,7 @@ SK_INLINE void SK_(hm_load_lanes)(const int is_float, const SK_(hm_target) *to, 
         SK_(hm_transpose)(r);
         SK_UNROLL
         for (int i = 0; i < W; i++) {
-            V seen, x = SK_(hm_scaled)(to, r[i], j, &seen);
+            V seen = SK_(v_set)(1), x = SK_(hm_scaled)(to, r[i], j, &seen);
             ptrdiff_t v = (t / STEPS * to->width + j) * NB + t % STEPS * U + u;
             to->out[v] = x;
             if (to->mask) to->mask[v] = seen;
@@ -210,7 +210,7 @@ static void SK_(hm_load_lane)(int is_float, const SK_(hm_target) *to, const char
     for (ptrdiff_t t = lo; t < hi; t++)
         for (ptrdiff_t j = 0; j < to->m; j++, rows += is_float ? 4 : 8) {
             double number = is_float ? (double)*(const float *)rows : *(const double *)rows;
-            V seen, x = SK_(hm_scaled)(to, SK_(v_set)(number), j, &seen);
+            V seen = SK_(v_set)(1), x = SK_(hm_scaled)(to, SK_(v_set)(number), j, &seen);
             ptrdiff_t e = ((t / STEPS * to->width + j) * NB + t % STEPS * U) * W + lane;
             ((double *)to->out)[e] = *(double *)&x;
             if (to->mask) ((double *)to->mask)[e] = *(double *)&seen;

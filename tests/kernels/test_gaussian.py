@@ -1,11 +1,8 @@
 """The fused Gaussian pass against its definition, on every instruction set of the machine."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from instruction_sets import passes_with_isa
 from numpy.testing import assert_allclose
 from reference import gaussian_pass
 
@@ -176,18 +173,7 @@ def test_arrays_of_another_shape_are_refused(rng, wrong):
 @pytest.mark.parametrize("isa", ["baseline", "avx2"])
 def test_other_instruction_sets_agree(isa):
     """The tests above, in a process that uses narrower vectors."""
-    env = {**os.environ, "SKGEN_ISA": isa}
-    ask = "from skgen._kernels import _gaussian; print(_gaussian.instruction_set())"
-    told = subprocess.run(
-        [sys.executable, "-c", ask], env=env, capture_output=True, text=True, check=True
-    )
-    if told.stdout.strip() != isa:
-        pytest.skip(f"this machine has no {isa}")
-    if os.environ.get("SKGEN_ISA"):
-        pytest.skip("already in such a process")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    passes_with_isa(isa, __file__)
 
 
 def test_maximize_is_the_textbook_m_step(rng):

@@ -1,9 +1,11 @@
 """The chain kernels against enumeration of all paths, and plain recursions in logarithms."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from instruction_sets import passes_with_isa
 from numpy.testing import assert_allclose
 from reference import (
     chain_best_path,
@@ -13,7 +15,7 @@ from reference import (
 )
 from scipy import stats
 
-from skgen._kernels import _gaussian, _hmm
+from skgen._kernels import _gaussian, _hmm, _hmm_log
 from skgen._kernels._threads import limit_threads
 
 SHORT = [3, 1, 5, 2, 4, 1]
@@ -158,6 +160,17 @@ def test_an_impossible_sequence_disturbs_no_other(rng):
     assert (path[rest] >= 0).all()
 
 
+def test_empty_sequences_are_certain(rng):
+    offsets = offsets_of([0, 4, 0, 0, 3, 0])
+    startprob, transmat = make_chain(rng, 3)
+    _, log_lik = make_source(rng, "log_lik", 7, 3)
+    got = run({"log_lik": log_lik}, offsets, startprob, transmat)
+    alone = run({"log_lik": log_lik}, offsets_of([4, 3]), startprob, transmat)
+    assert (got["log_prob"][[0, 2, 3, 5]] == 0).all()
+    assert_allclose(got["log_prob"][[1, 4]], alone["log_prob"], rtol=1e-14)
+    assert_allclose(got["resp"], alone["resp"], rtol=1e-14)
+
+
 def test_a_weight_of_zero_leaves_a_sequence_out(rng):
     offsets = offsets_of([4, 3])
     startprob, transmat = make_chain(rng, 2)
@@ -227,6 +240,78 @@ def test_long_sequences_follow_the_recursions(rng, kind, name, lengths):
     assert_same(got, chain_recursion, log_lik, offsets, startprob, transmat, weights, atol=1e-10)
 
 
+@pytest.mark.parametrize("zeros", [0.0, 0.4])
+@pytest.mark.parametrize("K", [1, 4, 5, 6, 7, 8, 9, 19])
+def test_any_number_of_states_follows_the_recursions(rng, K, zeros):
+    offsets = offsets_of([130, 1, 300])
+    startprob, transmat = make_chain(rng, K, zeros)
+    source, log_lik = make_source(rng, "log_lik", offsets[-1], K)
+    got = run(source, offsets, startprob, transmat)
+    assert_same(got, chain_recursion, log_lik, offsets, startprob, transmat, np.ones(3), 1e-10)
+    path, log_prob = np.empty(offsets[-1], dtype=np.intp), np.empty(3)
+    _hmm.viterbi(source, offsets, startprob, transmat, path, log_prob)
+    for a, b in pairwise(offsets):
+        assert np.array_equal(path[a:b], chain_best_path(log_lik[a:b], startprob, transmat)[0])
+
+
+def by_logarithms(log_lik, offsets, startprob, transmat):
+    """Outputs of the slow road, which the tests above hold to its definition as well."""
+    n, K = log_lik.shape
+    out = {"step_log_prob": np.empty(n), "filtered": np.empty((n, K)), "resp": np.empty((n, K))}
+    pairs = np.zeros((K, K))
+    for a, b in pairwise(offsets):
+        parts = {name: array[a:b] for name, array in out.items()}
+        _hmm_log.forward_backward(
+            log_lik[a:b], startprob, transmat, transition_counts=pairs, **parts
+        )
+    return {**out, "pairs": pairs}
+
+
+@pytest.mark.parametrize("lengths", [[80_000], [30_000, 1, 49_999], [40] * 2000])
+@pytest.mark.parametrize("name", CHAINS)
+def test_sequences_over_many_segments_follow_the_recursions(rng, name, lengths):
+    """Segments meet inside of sequences, also of those that never forget where they started."""
+    offsets = offsets_of(lengths)
+    startprob, transmat = CHAINS[name](rng)
+    log_lik = 0.3 * rng.normal(size=(offsets[-1], 3))
+    log_lik[1000:3000] = 0.0  # a gap, after which the state is found anew
+    got = run({"log_lik": log_lik}, offsets, startprob, transmat)
+    want = by_logarithms(log_lik, offsets, startprob, transmat)
+    for output in ("step_log_prob", "filtered", "resp"):
+        assert_allclose(got[output], want[output], rtol=0, atol=1e-9, err_msg=output)
+    assert_allclose(got["pairs"], want["pairs"], rtol=1e-9, atol=1e-13 * len(log_lik))
+    path, log_prob = np.empty(offsets[-1], dtype=np.intp), np.empty(len(lengths))
+    _hmm.viterbi({"log_lik": log_lik}, offsets, startprob, transmat, path, log_prob)
+    for s, (a, b) in list(enumerate(pairwise(offsets)))[:3]:
+        want = _hmm_log.best_paths(log_lik[a:b], startprob, transmat, 1)[0][0]
+        assert np.array_equal(path[a:b], want)
+        terms = [log_lik[range(a, b), want], np.log(transmat[want[:-1], want[1:]])]
+        value = np.log(startprob[want[0]]) + math.fsum(np.concatenate(terms))
+        assert_allclose(log_prob[s], value, rtol=1e-13)
+
+
+def extended_log_likelihood(log_lik, startprob, transmat):
+    """The scaled recursion in extended precision, densities given in double."""
+    wide = log_lik.astype(np.longdouble)
+    shift = wide.max(axis=1)
+    densities, state, total = np.exp(wide - shift[:, None]), startprob, shift.sum()
+    for t, density in enumerate(densities):
+        state = (state if t == 0 else state @ transmat) * density
+        total += np.log(state.sum())
+        state = state / state.sum()
+    return total
+
+
+def test_no_digit_of_a_long_sum_is_lost(rng):
+    n = 50_000
+    startprob, transmat = make_chain(rng, 3)
+    _, log_lik = make_source(rng, "log_lik", n, 3)
+    log_lik -= 100.0
+    got = run({"log_lik": log_lik}, offsets_of([n]), startprob, transmat)["total"]
+    want = extended_log_likelihood(log_lik, startprob, transmat.astype(np.longdouble))
+    assert abs(got - want) <= 1e-15 * abs(want)
+
+
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("name", CHAINS)
 def test_paths_of_long_sequences_are_optimal(rng, name, lengths):
@@ -278,6 +363,48 @@ def test_sums_have_the_same_bits_for_any_number_of_threads(rng):
         for name in ("total", "log_prob", "step_log_prob", "filtered", "resp", "starts", "pairs"):
             assert np.array_equal(other[name], results[0][name])
         assert all(map(np.array_equal, other["moments"], results[0]["moments"]))
+
+
+def test_float32_values_are_taken_as_they_are(rng):
+    offsets = offsets_of([500, 20])
+    startprob, transmat = make_chain(rng, 3)
+    source, _ = make_source(rng, "diagonal", 520, 3, 0.1)
+    values, *params = source["gaussian"]
+    single = values.astype(np.float32)
+    got = run({"gaussian": (single, *params)}, offsets, startprob, transmat)
+    want = run({"gaussian": (single.astype(float), *params)}, offsets, startprob, transmat)
+    assert got["total"] == want["total"]
+    assert all(map(np.array_equal, got["moments"], want["moments"]))
+
+
+def test_a_covariance_that_is_none_is_named(rng):
+    startprob, transmat = make_chain(rng, 3)
+    values, means, covariances = make_source(rng, "full", 9, 3)[0]["gaussian"]
+    covariances[1] = -np.eye(3)
+    given = {"gaussian": (values, means, covariances)}
+    with pytest.raises(ValueError, match="component 1"):
+        _hmm.forward_backward(given, offsets_of([9]), startprob, transmat)
+
+
+def test_codes_beyond_the_table_are_refused(rng):
+    startprob, transmat = make_chain(rng, 2)
+    given = {"symbols": (np.array([0, 3]), np.log(np.full((2, 3), 1 / 3)))}
+    with pytest.raises(ValueError, match="codes must be from -1 to 2"):
+        _hmm.forward_backward(given, offsets_of([2]), startprob, transmat)
+
+
+def test_more_states_than_a_link_can_tell(rng):
+    startprob, transmat = make_chain(rng, 300)
+    log_lik = rng.normal(size=(5, 300))
+    path, log_prob = np.empty(5, dtype=np.intp), np.empty(1)
+    _hmm.viterbi({"log_lik": log_lik}, offsets_of([5]), startprob, transmat, path, log_prob)
+    assert np.array_equal(path, chain_best_path(log_lik, startprob, transmat)[0])
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2"])
+def test_other_instruction_sets_agree(isa):
+    """The tests of this file, in a process that uses narrower vectors."""
+    passes_with_isa(isa, __file__)
 
 
 # ---- draws -----------------------------------------------------------------------------------
