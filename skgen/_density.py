@@ -12,7 +12,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from ._sequences import Rows, is_frame, is_list, make_frame, object_array, to_sequences
-from ._validation import check_rows, check_sequences, check_weights
+from ._validation import check_rows, check_sequences, check_values, check_weights
 
 RandomState = int | np.random.RandomState | None  # what scikit-learn takes as random_state
 
@@ -197,7 +197,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
 
     def _vector(self, values):
         """One value for each feature, of shape (1, n_features)."""
-        row = np.asarray(values, dtype=np.float64).reshape(1, -1)
+        row = check_values(self, values)
         if row.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"values has {row.shape[1]} entries, but {type(self).__name__} was fitted with "

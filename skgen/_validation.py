@@ -5,6 +5,7 @@ nothing checks them again. What a distribution cannot emit is refused by ``Emiss
 """
 
 import os
+from collections.abc import Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,11 @@ from ._sequences import Rows, Sequences, UnseenRows, is_list, is_plain, to_seque
 FLOATS = [np.float64, np.float32]
 # Infinite entries are found, and told from missing ones, by a scan of our own.
 CHECKS_OF_ENTRIES = {"dtype": FLOATS, "order": "C", "ensure_all_finite": False}
-CONVERSION_ERRORS = ("could not convert string to float", "float() argument must be")
+CONVERSION_ERRORS = (
+    "could not convert string to float",
+    "float() argument must be",
+    "could not be promoted",  # of dates
+)
 
 
 def check_rows(estimator, X, *, reset, sample_weight=None, min_rows=1):
@@ -209,6 +214,39 @@ def column_label(estimator, j):
     return _sequences.column_label(getattr(estimator, "feature_names_in_", None), j)
 
 
+def check_values(estimator, values):
+    """One value for each feature, of shape (1, n_features); NaN where a mapping has none.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    values : array-like of shape (n_features,), or mapping or series from names to values
+    """
+    named = isinstance(values, Mapping) or _is_named_series(estimator, values)
+    if named:
+        names = list(values.keys())
+        indices = _indices_of_names(estimator, names, "values")
+        values = [values[name] for name in names]
+    try:
+        row = np.array(values, dtype=np.float64).reshape(1, -1)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"values must hold numbers: {error}") from error
+    if not named:
+        return row
+    whole = np.full((1, estimator.n_features_in_), np.nan)
+    whole[:, indices] = row
+    return whole
+
+
+def _is_named_series(estimator, values):
+    """Whether values are a pandas series whose index names features."""
+    return (
+        hasattr(estimator, "feature_names_in_")
+        and nw.dependencies.is_pandas_series(values)
+        and all(isinstance(name, str) for name in values.index)
+    )
+
+
 def _is_ready(estimator, X):
     """Whether X can be used as it is, which costs a microsecond to see."""
     return (
@@ -281,9 +319,9 @@ def _explained(label, X):
         for (i, j), entry in np.ndenumerate(np.asarray(X, dtype=object)):
             try:
                 float(entry)
-            except (TypeError, ValueError):
-                raise type(error)(
-                    f"X has {entry!r} in row {i}, {label(j)}, which is not a number ({error}); "
+            except (TypeError, ValueError) as why:
+                raise type(why)(
+                    f"X has {entry!r} in row {i}, {label(j)}, which is not a number ({why}); "
                     "leave this column out or encode it, e.g. with OrdinalEncoder."
                 ) from error
         raise
@@ -314,19 +352,19 @@ def _check_columns(estimator, values):
             )
 
 
-def _indices_of_names(estimator, names):
+def _indices_of_names(estimator, names, argument="features"):
     """Indices of features given by name."""
     known = getattr(estimator, "feature_names_in_", None)
     if known is None:
         raise ValueError(
-            f"features={names} are names, but {type(estimator).__name__} was fitted "
+            f"{argument} has the names {names}, but {type(estimator).__name__} was fitted "
             "without feature names; pass indices or fit on a frame."
         )
     index = {name: j for j, name in enumerate(known)}
     for name in names:
         if name not in index:
             raise ValueError(
-                f"features has {name!r}, which is not among the features of the fit: "
+                f"{argument} has {name!r}, which is not among the features of the fit: "
                 f"{known.tolist()}."
             )
     return np.array([index[name] for name in names], dtype=np.intp)

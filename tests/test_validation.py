@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted
 
-from skgen import _validation
+from skgen import Gaussian, _validation
 from skgen._validation import (
     check_array_parameter,
     check_features,
@@ -353,3 +353,11 @@ def test_given_arrays_are_checked():
     ):
         with pytest.raises(error, match=message):
             check_array_parameter("means_init", value, (2, 2))
+
+
+def test_dates_are_refused_by_name():
+    frame = pd.DataFrame({"size": [1.0, 2.0], "day": pd.Timestamp("2020-01-01")})
+    with pytest.raises(
+        TypeError, match=r'Timestamp.* in row 0, column "day", which is not a number'
+    ):
+        Gaussian().fit(frame)

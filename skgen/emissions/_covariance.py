@@ -15,13 +15,16 @@ BLOCK_ENTRIES = 1 << 16
 
 
 def column_moments(rows):
-    """Mean and standard deviation of each column's observed entries; 1 where that is zero."""
+    """Mean and standard deviation of each column's observed entries; 1 where that is zero.
+
+    The standard deviation is infinite where its square is beyond the range of floats.
+    """
     X = rows.values
     # About a first guess: the mean of numbers around 1e8 has no digits left for their variance.
     guess = np.array([_first_observed(X[:, j]) for j in range(X.shape[1])], dtype=np.float64)
     total, first, second = _sums_about(guess, rows)
     mean = first / total
-    variance = second / total - mean**2
+    variance = np.where(np.isfinite(second), second / total - mean**2, np.inf)
     scale = np.sqrt(np.maximum(variance, 0.0))
     tiny = 1e-7 * np.abs(mean)  # the second moment about a bad guess has lost these digits
     if (scale <= tiny).any():

@@ -136,7 +136,7 @@ class Gaussian(Emission):
     def adapt(self, rows, n_components=1):
         """Itself, with floor and priors computed from ``rows``."""
         self._validate_params()
-        center, scale = column_moments(rows)
+        center, scale = self._moments(rows)
         bound = copy.copy(self)
         auto = self.reg_covar == "auto"
         bound._bound = _Bound(
@@ -148,6 +148,18 @@ class Gaussian(Emission):
             covariance_prior=self._covariance_prior(rows, center, scale, n_components),
         )
         return bound
+
+    def _moments(self, rows):
+        """Means and standard deviations of the columns; refused where squares are infinite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            center, scale = column_moments(rows)
+        for j in np.flatnonzero(scale == np.inf)[:1]:
+            i = int(np.nanargmax(np.abs(rows.values[:, j])))
+            raise ValueError(
+                f"X has {rows.values[i, j]:.3g} in {rows.where(i, j)}, of which the square is "
+                "beyond the range of floats; scale this column."
+            )
+        return center, scale
 
     def _mean_prior(self, center):
         if self.mean_precision_prior == 0:

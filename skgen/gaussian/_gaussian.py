@@ -310,8 +310,8 @@ class Gaussian(Density):
 
         Parameters
         ----------
-        values : array-like of shape (n_features,)
-            NaN where a feature is left free.
+        values : array-like of shape (n_features,), or dict
+            NaN where a feature is left free; a dict has those that are given, by name.
 
         Returns
         -------

@@ -454,8 +454,8 @@ class Mixture(Density):
 
         Parameters
         ----------
-        values : array-like of shape (n_features,)
-            NaN where a feature is left free.
+        values : array-like of shape (n_features,), or dict
+            NaN where a feature is left free; a dict has those that are given, by name.
 
         Returns
         -------

@@ -87,6 +87,8 @@ class DensityRegressor(RegressorMixin, Wrapper):
         with self._all_or_nothing():
             rows = check_rows(self, X, reset=True)
             y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
+            if y.dtype.kind not in "fiub":
+                raise ValueError(f"y holds {y.flat[0]!r}; a target must be a number.")
             check_consistent_length(X, y)
             weights = self._passed_on(check_weights(sample_weight, len(y)))
             joint = np.column_stack([rows.values, y])

@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
@@ -468,6 +469,24 @@ def test_mistakes_are_named(parameters, X, message):
 def test_impossible_weights_are_refused(weights):
     with pytest.raises(ValueError, match="sample_weight"):
         GaussianMixture().fit(np.eye(4), sample_weight=weights)
+
+
+def test_numbers_whose_squares_are_infinite_are_refused(rng):
+    X = rng.normal(size=(50, 2)) * [1.0, 1e160]
+    with pytest.raises(ValueError, match=r"e\+160 in row \d+, column 1, of which the square"):
+        GaussianMixture(2, random_state=0).fit(X)
+
+
+def test_values_may_be_given_by_name(rng):
+    frame = pd.DataFrame(overlapping(rng), columns=["a", "b", "c"])
+    model = GaussianMixture(2, random_state=0).fit(frame)
+    expected = model.conditional([1.0, np.nan, 2.0]).means_
+    for values in ({"a": 1.0, "c": 2.0}, pd.Series({"c": 2.0, "b": np.nan, "a": 1.0})):
+        assert_array_equal(model.conditional(values).means_, expected)
+    with pytest.raises(ValueError, match=r"values has 'q', .* of the fit: \['a', 'b', 'c'\]"):
+        model.conditional({"q": 1.0})
+    with pytest.raises(ValueError, match="values must hold numbers: could not convert"):
+        model.conditional({"a": "red"})
 
 
 def test_a_model_too_large_for_memory_is_refused():

@@ -161,3 +161,8 @@ def test_a_density_without_conditional_variances_is_named():
     model = DensityRegressor(Mixture(emissions.Categorical(), 2, random_state=0)).fit(X, y)
     with pytest.raises(TypeError, match=r"mixture of Categorical emissions .* sample_y"):
         model.predict(X, return_std=True)
+
+
+def test_targets_that_are_no_numbers_are_refused(X):
+    with pytest.raises(ValueError, match=r"y holds .*'red'.*; a target must be a number"):
+        DensityRegressor().fit(X, ["red"] * len(X))
