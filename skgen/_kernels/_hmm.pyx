@@ -336,7 +336,8 @@ cdef class _Chains:
         if not statistics:
             return None, None, None
         total = slots.sum(axis=0)
-        return total[:K].copy(), total[K:K + K * K].reshape(K, K), self._moments(total[K + K * K:])
+        starts, pairs, moments = np.split(total, [K, K + K * K])
+        return starts, pairs.reshape(K, K), self._moments(moments)
 
     def _moments(self, cnp.ndarray total):
         if self.kind == "gaussian":

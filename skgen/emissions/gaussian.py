@@ -229,7 +229,7 @@ class Gaussian(Emission):
         """Means and covariances, but a table where full covariances meet missing entries."""
         if self.dense and rows.has_missing:
             return super().source(params, rows)
-        return {"gaussian": (rows.values, params.means, self.expand(params))}
+        return {"gaussian": (rows.values, params.means, self.expand(params), rows.has_missing)}
 
     def from_moments(self, params, moments):
         """Statistics from the moments of a kernel."""
