@@ -56,7 +56,8 @@ class HMM(SequenceDensity):
     startprob_init, transmat_init : array-like of shape (K,) and (K, K), default=None
         Where EM starts. Zeros stay zeros without a prior.
     emission_init : dict, default=None
-        Parameters of the emission by name from which EM starts, e.g. ``{"means": ...}``.
+        Parameters of the emission by name from which EM starts, e.g. ``{"means": ...}``. What is
+        not given is looked for as ``init_params`` says, with what is given held.
     fixed : sequence of str, default=()
         Parameters that stay as they are at the start: "startprob", "transmat" and those of the
         emission, such as "means".
@@ -71,9 +72,12 @@ class HMM(SequenceDensity):
     n_init : int, default=1
         Number of starts, each run to its end; the best fit is kept.
     init_params : str, default="auto"
-        Where EM starts: "kmeans", "k-means++", "whitened", "subspace", "random",
-        "random_from_data", "segments" (each sequence cut into K pieces of equal length), or
-        "auto": several of these raced, "segments" where not all transitions are allowed.
+        Where EM starts: from the rows by "kmeans", "k-means++", "whitened", "subspace", "random"
+        or "random_from_data"; from "windows", k-means of level and scatter in the neighbourhood
+        of each row; from "segments", each sequence cut into K pieces of equal length; or "auto",
+        the best of a dozen of these after some iterations on up to 10,000 rows. Where not all
+        transitions are allowed, states are numbered in the order of time; where some states are
+        known, as these are.
     acceleration : bool, default=True
         Anderson acceleration of EM, where the emission supports it.
     random_state : int, RandomState or None, default=None

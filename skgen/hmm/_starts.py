@@ -5,7 +5,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import kmeans_plusplus
 
 from .._starts import METHODS as OF_ROWS
-from .._starts import best_of, nearest, responsibilities, whitened
+from .._starts import best_of, emphasis, nearest, responsibilities, whitened
 from ._problem import part_of
 
 # "segments" cuts each sequence into K pieces of equal length, one for each state in turn;
@@ -54,12 +54,15 @@ def states_of(problem, method, rng):
 
 def features_of(problem, method, rng):
     """What is clustered: the rows as points, or what is around them."""
+    points, ones = problem.points, np.ones(len(problem.points))
     if method == "kmeans":
-        return problem.points
+        return points
     if method == "whitened":
-        return whitened(problem.points, np.ones(len(problem.points)))
+        return whitened(points, ones)
+    if method == "subspace":
+        return points * emphasis(points, ones, rng)
     half = rng.choice(WIDTHS) if method == "windows" else method
-    return windows(problem.points, problem.sequences.offsets, half)
+    return windows(points, problem.sequences.offsets, half)
 
 
 def clusters(points, weights, n_clusters, rng):
