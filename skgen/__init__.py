@@ -23,12 +23,22 @@ _HOME = {
     "LikelihoodMonitor": "_monitors",
     "Mixture": "gaussian",
     "MultinomialHMM": "hmm",
+    "NGramLM": "autoregressive",
     "PoissonHMM": "hmm",
     "SequenceTransformer": "wrappers",
     "TimeLimit": "_monitors",
     "to_sequences": "_sequences",
 }
-_MODULES = ("datasets", "emissions", "gaussian", "hmm", "plotting", "testing", "wrappers")
+_MODULES = (
+    "autoregressive",
+    "datasets",
+    "emissions",
+    "gaussian",
+    "hmm",
+    "plotting",
+    "testing",
+    "wrappers",
+)
 
 __all__ = ["__version__", *_MODULES, *_HOME]
 

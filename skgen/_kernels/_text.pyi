@@ -1,0 +1,12 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def word_table(words: list) -> NDArray[np.uint64]: ...
+def encode(
+    texts: list,
+    table: NDArray[np.uint64],
+    words: list,
+    grow: bool,
+    chars: bool,
+    marks: tuple[int, int, int],
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint64]]: ...

@@ -1,0 +1,232 @@
+"""Counts of n-grams, and probabilities from them by each kind of smoothing."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._kernels import _ngram
+from ._ngram_text import BEGIN
+
+# Discounts where the counts of counts give none, as for letters, each of which is frequent.
+FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
+NOTHING = (np.empty(0, dtype=np.int32),) * 4
+
+
+class Order(NamedTuple):
+    """The n-grams of one order, each the number of its context in the order below and a word."""
+
+    contexts: np.ndarray  # (n_ngrams,) int32
+    words: np.ndarray  # (n_ngrams,) int32
+    counts: np.ndarray  # (n_ngrams,) int32
+    suffixes: np.ndarray  # (n_ngrams,) int32, of each n-gram in the order below
+    begins: np.ndarray  # (n_ngrams,) uint8, whether it begins a sentence
+
+    def __len__(self):
+        return len(self.words)
+
+
+class Smoothed(NamedTuple):
+    """Probabilities of the n-grams of one order, and what their contexts leave to it."""
+
+    proba: np.ndarray  # (n_ngrams,)
+    left: np.ndarray  # (n_lower,), the weights of the contexts of the order below
+    discounts: np.ndarray  # (3,)
+
+
+def unigrams(counts):
+    """The lowest order, of every word of the vocabulary."""
+    words = np.arange(len(counts), dtype=np.int32)
+    none = np.full(len(counts), -1, dtype=np.int32)
+    begins = np.zeros(len(counts), dtype=np.uint8)
+    begins[BEGIN] = 1
+    return Order(none, words, counts.astype(np.int32), none, begins)
+
+
+def count(corpus, n_words, order, known=None):
+    """All n-grams up to an order, as a list of :class:`Order`.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    n_words : int
+        Size of the vocabulary.
+    order : int
+    known : list of Order, default=None
+        Counts to which those of the corpus are added; the vocabulary may have grown since.
+    """
+    if len(corpus.tokens) >= 2**31:
+        raise MemoryError(
+            f"X has {len(corpus.tokens)} tokens, more than one pass can number; use partial_fit."
+        )
+    counts = np.bincount(corpus.tokens, minlength=n_words)
+    if known is not None:
+        counts[: len(known[0])] += known[0].counts
+    orders, ends = [unigrams(counts)], corpus.tokens.copy()
+    for n in range(1, order):
+        lower = orders[-1]
+        before = NOTHING if known is None else known[n][:4]
+        guess = 2 * len(lower) if n > 1 else len(corpus.tokens) // 8
+        found = _ngram.count_order(
+            corpus.tokens, ends, BEGIN, before, min(guess, len(corpus.tokens))
+        )
+        orders.append(Order(*found, lower.begins[found[0]]))
+    return orders
+
+
+def smooth(orders, smoothing, prune):
+    """Probabilities of all orders, as a list of :class:`Smoothed`.
+
+    Parameters
+    ----------
+    orders : list of Order
+    smoothing : str
+        A key of ``RULES``.
+    prune : sequence of int
+        For each order, n-grams that were seen at most so often leave their part to the lower one.
+    """
+    smoothed = []
+    for n, now in enumerate(orders):
+        above = orders[n + 1] if n + 1 < len(orders) else None
+        counts, minus, plus, prior = RULES[smoothing](now, above, len(orders[0]) - 1)
+        if n == 0:
+            proba, left = _unigram_proba(counts, minus, plus, prior), np.ones(1)
+        else:
+            proba, left = _ngram.interpolate(
+                counts, now.contexts, now.suffixes, smoothed[-1].proba, minus, plus, prior,
+                (now.counts > prune[n]).view(np.uint8)[: len(now) * (prune[n] > 0)],
+            )  # fmt: skip
+        smoothed.append(Smoothed(proba, left, minus[1:]))
+    return smoothed
+
+
+def _unigram_proba(counts, minus, plus, prior):
+    """The lowest order, interpolated with the uniform distribution."""
+    counts[BEGIN] = 0  # never predicted
+    kind = np.minimum(counts, 3)
+    own = counts - minus[kind]
+    left = prior + plus[kind].sum()
+    proba = (own + left / (len(counts) - 1)) / (own.sum() + left)
+    proba[BEGIN] = 0.0
+    return proba
+
+
+# ---- rules: counts, what is taken from each, what each gives to the lower order, prior -------
+
+
+def _modified_kneser_ney(now, above, n_predicted):
+    """Three discounts; below the highest order, in how many different contexts a word was seen."""
+    counts = now.counts.copy()
+    if above is not None:
+        counts = _ngram.adjusted_counts(now.counts, now.begins, above.suffixes)
+    discounts = np.array([0.0, *_discounts(_counts_of_counts(counts, now))])
+    return counts, discounts, discounts, 0.0
+
+
+def _absolute(now, above, n_predicted):
+    """One discount, of the counts as they are."""
+    n = _counts_of_counts(now.counts, now)
+    discount = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else FALLBACK_DISCOUNTS[0]
+    discounts = np.array([0.0, discount, discount, discount])
+    return now.counts.copy(), discounts, discounts, 0.0
+
+
+def _witten_bell(now, above, n_predicted):
+    """As much for new words as there were different words after the context."""
+    return now.counts.copy(), np.zeros(4), np.array([0.0, 1.0, 1.0, 1.0]), 0.0
+
+
+def _laplace(now, above, n_predicted):
+    """Every word once more after each whole context; shorter ones tell nothing."""
+    counts = now.counts.copy()
+    if above is not None:
+        counts[now.begins == 0] = 0
+    return counts, np.zeros(4), np.zeros(4), float(n_predicted)
+
+
+RULES = {
+    "modified-kneser-ney": _modified_kneser_ney,
+    "witten-bell": _witten_bell,
+    "absolute": _absolute,
+    "laplace": _laplace,
+}
+
+
+def _counts_of_counts(counts, now):
+    """How many n-grams have count 0 to 4; the last place has all others."""
+    few = np.bincount(np.minimum(counts, 5), minlength=6)
+    if len(now) and now.contexts[0] < 0:  # the begin of a sentence is never predicted
+        few[min(counts[BEGIN], 5)] -= 1
+    return few
+
+
+def _discounts(n):
+    """Chen and Goodman (1998), equation 26, from the counts of counts."""
+    if not n[1:4].all():
+        return FALLBACK_DISCOUNTS
+    share = n[1] / (n[1] + 2 * n[2])
+    discounts = [k - (k + 1) * share * n[k + 1] / n[k] for k in (1, 2, 3)]
+    usable = all(0 <= d <= k for k, d in enumerate(discounts, start=1))
+    return discounts if usable else FALLBACK_DISCOUNTS
+
+
+# ---- the parameters of a model ---------------------------------------------------------------
+
+
+class Parameters(NamedTuple):
+    """The n-grams of all orders one after the other, from the unigrams of all words up."""
+
+    sizes: np.ndarray  # (order,) intp, how many there are of each order
+    contexts: np.ndarray  # (n_entries,) int32, the entry of all words but the last, or -1
+    words: np.ndarray  # (n_entries,) int32, the last word
+    counts: np.ndarray | None  # (n_entries,) int32
+    log_proba: np.ndarray  # (n_entries,) float32
+    log_backoff: np.ndarray  # (n_entries below the highest order,) float32
+
+
+def parameters(orders, smoothed, prune):
+    """Parameters from counts and probabilities, without the n-grams that are pruned."""
+    kept = [
+        now.counts > prune[n] if n and prune[n] else slice(None) for n, now in enumerate(orders)
+    ]
+    sizes = np.array([len(now.words[k]) for now, k in zip(orders, kept, strict=True)], np.intp)
+    starts = np.cumsum([0, *sizes])
+    contexts = [orders[0].contexts]
+    for n in range(1, len(orders)):
+        entry = np.zeros(len(orders[n - 1]), dtype=np.int32)  # of each context that is kept
+        entry[kept[n - 1]] = np.arange(starts[n - 1], starts[n])
+        contexts.append(entry[orders[n].contexts[kept[n]]])
+    with np.errstate(divide="ignore"):
+        log_proba = [np.log(s.proba[k]) for s, k in zip(smoothed, kept, strict=True)]
+        log_backoff = [np.log(s.left[k]) for s, k in zip(smoothed[1:], kept, strict=False)]
+    return Parameters(
+        sizes,
+        np.concatenate(contexts),
+        _joined([now.words[k] for now, k in zip(orders, kept, strict=True)], np.int32),
+        _joined([now.counts[k] for now, k in zip(orders, kept, strict=True)], np.int32),
+        _joined(log_proba, np.float32),
+        _joined(log_backoff, np.float32),
+    )
+
+
+def _joined(parts, dtype):
+    parts = parts or [np.empty(0, dtype=dtype)]
+    return np.concatenate(parts, dtype=dtype, casting="same_kind")
+
+
+def orders_of(params):
+    """The counts from which parameters were made, as a list of :class:`Order`."""
+    starts = np.cumsum([0, *params.sizes])
+    orders = []
+    for n, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        words, counts = params.words[start:stop], params.counts[start:stop]
+        if n == 0:
+            orders.append(unigrams(counts))
+            continue
+        lower = orders[-1]
+        contexts = params.contexts[start:stop] - np.int32(starts[n - 1])
+        suffixes = words
+        if n > 1:
+            below = lower.contexts, lower.words
+            suffixes = _ngram.find_suffixes(contexts, words, lower.suffixes, below)
+        orders.append(Order(contexts, words, counts, suffixes, lower.begins[contexts]))
+    return orders
