@@ -167,3 +167,74 @@ def chain_best_path(log_lik, startprob, transmat):
     for link in links[::-1]:
         path.append(link[path[-1]])
     return np.array(path[::-1]), best.max()
+
+
+# ---- n-grams ---------------------------------------------------------------------------------
+
+
+def count_ngrams(sentences, order):
+    """How often each tuple of 1 to `order` tokens occurs in <s> sentence </s>, by its length."""
+    counts = [{} for _ in range(order + 1)]
+    for sentence in sentences:
+        tokens = ("<s>", *sentence, "</s>")
+        for n in range(1, order + 1):
+            for i in range(len(tokens) - n + 1):
+                gram = tokens[i : i + n]
+                counts[n][gram] = counts[n].get(gram, 0) + 1
+    return counts
+
+
+def continuation_counts(counts):
+    """Below the highest order: before how many different tokens each n-gram stands."""
+    adjusted = [dict(c) for c in counts]
+    for n in range(1, len(counts) - 1):
+        for gram in counts[n]:
+            if gram[0] != "<s>":
+                adjusted[n][gram] = sum(longer[1:] == gram for longer in counts[n + 1])
+    return adjusted
+
+
+def modified_discounts(counts):
+    """Chen and Goodman (1998), equation 26, for counts of 1, 2 and 3 or more."""
+    n = [sum(c == k for gram, c in counts.items() if gram != ("<s>",)) for k in range(5)]
+    if not all(n[1:4]):
+        return [0.0, 0.5, 1.0, 1.5]
+    share = n[1] / (n[1] + 2 * n[2])
+    found = [k - (k + 1) * share * n[k + 1] / n[k] for k in (1, 2, 3)]
+    return [0.0, *found] if all(0 <= d <= k + 1 for k, d in enumerate(found)) else [0, 0.5, 1, 1.5]
+
+
+def ngram_proba(sentences, order, smoothing, vocabulary):
+    """A function p(token, context) by the definition of each smoothing; context is a tuple.
+
+    The vocabulary has <unk> and </s>, which can be predicted, but not <s>.
+    """
+    raw = count_ngrams(sentences, order)
+    counts = continuation_counts(raw) if smoothing == "modified-kneser-ney" else raw
+    discounts = [modified_discounts(c) for c in counts]
+    singles = [[sum(c == k for c in level.values()) for k in range(3)] for level in raw]
+    size = len(vocabulary)
+
+    def proba(token, context):
+        context = context[max(0, len(context) - order + 1) :]
+        n = len(context) + 1
+        seen = {t: counts[n].get((*context, t), 0) for t in vocabulary}
+        seen = {t: c for t, c in seen.items() if c}
+        total, own = sum(seen.values()), seen.get(token, 0)
+        if smoothing == "laplace":
+            return (own + 1) / (total + size)
+        lower = proba(token, context[1:]) if context else 1 / size
+        if not seen:
+            return lower
+        if smoothing == "witten-bell":
+            return (own + len(seen) * lower) / (total + len(seen))
+        if smoothing == "absolute":
+            once, twice = singles[n][1] - (n == 1 and raw[1][("<s>",)] == 1), singles[n][2]
+            twice -= n == 1 and raw[1][("<s>",)] == 2
+            d = [0.0] + 3 * [once / (once + 2 * twice) if once and twice else 0.5]
+        else:
+            d = discounts[n]
+        left = sum(d[min(c, 3)] for c in seen.values())
+        return (own - d[min(own, 3)] + left * lower) / total
+
+    return proba

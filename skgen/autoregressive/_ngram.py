@@ -1,18 +1,20 @@
 """n-gram language models."""
 
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._density import Density
+from .._density import Density, RandomState, make_rng
 from .._sequences import object_array
 from .._validation import check_weights
+from ._ngram_arpa import read_arpa, write_arpa
 from ._ngram_counts import RULES, Parameters, count, orders_of, parameters, smooth
 from ._ngram_search import Search
 from ._ngram_text import MARKS, UNKNOWN, Encoder, without_rare
@@ -82,10 +84,45 @@ class NGramLM(DensityMixin, BaseEstimator):
                     f"X has no tokens in its {len(corpus)} sentences; pass some text that is more "
                     "than blanks."
                 )
+            self._container = _container(X)
             words = encoder.vocabulary
             if self.min_count > 1 and self.vocabulary is None:
                 corpus, words = without_rare(corpus, words, self.min_count)
             self._estimate(count(corpus, len(words), self.order), words)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Add the n-grams of X to those counted so far.
+
+        Parameters
+        ----------
+        X : list of sentences
+            As for `fit`. Every call takes time in proportion to the n-grams known by then, so that
+            large parts are better than small ones.
+        y : ignored
+
+        Returns
+        -------
+        self
+            The model that `fit` would give for all sentences together.
+        """
+        if self.min_count > 1 or any(self._thresholds()):
+            raise ValueError(
+                f"partial_fit adds counts, of which min_count={self.min_count} and "
+                f"prune={self.prune} leave some out; set them to 1 and 0."
+            )
+        if not hasattr(self, "vocabulary_"):
+            return self.fit(X)
+        if self.counts_ is None or len(self.n_ngrams_) != self.order:
+            raise ValueError(
+                f"the model has no counts for order={self.order}, because it was read from a file "
+                "or fitted with another order; use fit."
+            )
+        with self._all_or_nothing():
+            encoder = self._encoder(self.vocabulary_)
+            corpus = encoder.encode(X, grow=self.vocabulary is None)
+            words, known = encoder.vocabulary, orders_of(self._params())
+            self._estimate(count(corpus, len(words), self.order, known), words)
         return self
 
     def _first_vocabulary(self):
@@ -135,6 +172,44 @@ class NGramLM(DensityMixin, BaseEstimator):
             self.log_proba_,
             self.log_backoff_,
         )
+
+    @classmethod
+    def from_arpa(cls, path: str | PathLike, **params: Any) -> Self:
+        """Read a model from an ARPA file, as KenLM and SRILM write them.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Compressed if the name ends in .gz.
+        **params
+            Arguments of the constructor other than `order`, such as ``analyzer``.
+
+        Returns
+        -------
+        NGramLM
+            Without counts: it scores, predicts and samples, but `partial_fit` cannot add to it.
+
+        Raises
+        ------
+        ValueError
+            Where the file is broken, with the line and what is wrong there.
+        """
+        blanks = params.get("analyzer") == "char"
+        words, read = read_arpa(path, blanks=blanks)
+        model = cls(order=len(read.sizes), **params)
+        model._store(read, words)
+        return model
+
+    def to_arpa(self, path: str | PathLike) -> None:
+        """Write the model to an ARPA file, which KenLM, SRILM and others read.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Compressed if the name ends in .gz. A token that is a blank is written as U+2581.
+        """
+        check_is_fitted(self)
+        write_arpa(path, self._params(), self.vocabulary_)
 
     # ---- scoring -----------------------------------------------------------------------------
 
@@ -217,6 +292,86 @@ class NGramLM(DensityMixin, BaseEstimator):
             counted &= corpus.tokens != UNKNOWN
         return float(np.exp(-log_proba[counted].mean()))
 
+    # ---- distributions and draws -------------------------------------------------------------
+
+    def predict_proba(self, contexts: Any) -> np.ndarray:
+        """Probability of every token after the beginnings of sentences.
+
+        Parameters
+        ----------
+        contexts : list of sentences
+            As for `fit`, but unfinished; an empty one asks for the first token.
+
+        Returns
+        -------
+        ndarray of shape (n_contexts, n_tokens)
+            Column j is of ``vocabulary_[j]``; rows sum to one.
+        """
+        search = self._search()
+        return search.distributions(search.encoder.encode(contexts).without_ends())
+
+    @validate_params(
+        {
+            "n_samples": [Interval(Integral, 1, None, closed="left")],
+            "temperature": [Interval(Real, 0, None, closed="neither")],
+            "top_k": [Interval(Integral, 1, None, closed="left"), None],
+            "top_p": [Interval(Real, 0, 1, closed="right"), None],
+            "max_length": [Interval(Integral, 1, None, closed="left")],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: RandomState = None,
+        *,
+        context: Any = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        max_length: int = 1000,
+    ) -> list:
+        """Draw sentences.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState or None, default=None
+            None draws from the estimator's own ``random_state``.
+        context : sentence, default=None
+            How each of them begins: a string, a list of tokens or an array of int.
+        temperature : float, default=1.0
+            Probabilities are taken to the power 1 / temperature: below one, likely tokens become
+            likelier yet.
+        top_k : int, default=None
+            Draw each token among so many of the most probable ones.
+        top_p : float, default=None
+            Draw each token among the fewest that have this share of the probability together; with
+            `top_k`, of the probability of those.
+        max_length : int, default=1000
+            Tokens after the context at which a sentence that does not end is cut.
+
+        Returns
+        -------
+        list of str, of lists of tokens, or of arrays of int
+            Whole sentences of the kind that `fit` was given, the context included. Tokens are drawn
+            given that they are in the vocabulary.
+        """
+        search = self._search()
+        first = [] if context is None else search.encoder.tokens(0, context)
+        begun = search.encoder.encode([first]).without_ends()
+        top = None if top_k is None and top_p is None else (top_k or search.n_words, top_p or 1.0)
+        rng = make_rng(self.random_state if random_state is None else random_state)
+        drawn = search.draw(begun, n_samples, rng, temperature, top, max_length)
+        return [self._sentence(first + self.vocabulary_[words].tolist()) for words in drawn]
+
+    def _sentence(self, tokens):
+        """Tokens as a sentence of the kind that fit was given."""
+        kind = getattr(self, "_container", "text")
+        if kind == "text":
+            return self._search().encoder.joined(tokens)
+        return np.array(tokens) if kind == "array" else tokens
+
     def _score(self, X):
         """X as numbers, and the log probability of each of them."""
         search = self._search()
@@ -240,3 +395,11 @@ class NGramLM(DensityMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def _container(X):
+    """What kind of sentences these are: text, lists, or arrays."""
+    first = next(iter(X))
+    if isinstance(first, str):
+        return "text"
+    return "array" if isinstance(first, np.ndarray) else "list"

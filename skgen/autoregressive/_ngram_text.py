@@ -58,10 +58,18 @@ class Encoder:
     def encode(self, X, *, grow=False):
         """A :class:`Corpus`; unknown tokens are learnt, or become the mark of unknown ones."""
         sentences = as_sentences(X)
-        as_text = all(isinstance(sentence, str) for sentence in sentences)
-        if as_text and not callable(self.analyzer) and self.tokenizer is None:
+        compiled = not callable(self.analyzer) and self.tokenizer is None
+        if compiled and self._kind is not Integral and all(isinstance(s, str) for s in sentences):
             return self._encode_text(sentences, grow)
-        return self._encode_tokens([self._tokens(s, x) for s, x in enumerate(sentences)], grow)
+        return self._encode_tokens([self.tokens(s, x) for s, x in enumerate(sentences)], grow)
+
+    @property
+    def _kind(self):
+        """Whether the tokens that are known are strings, integers or something else."""
+        if len(self.vocabulary) == len(MARKS):
+            return None
+        first = self.vocabulary[len(MARKS)]
+        return next((kind for kind in (str, Integral) if isinstance(first, kind)), object)
 
     def _encode_text(self, texts, grow):
         if self.lowercase:
@@ -74,13 +82,9 @@ class Encoder:
         )  # fmt: skip
         if grow:
             self._numbers = None
-        corpus = Corpus(tokens, offsets)
-        n_marks = np.count_nonzero((tokens == BEGIN) | (tokens == END))
-        if n_marks != 2 * len(corpus):
-            _refuse_marks(corpus)
-        return corpus
+        return _without_marks(Corpus(tokens, offsets))
 
-    def _tokens(self, s, sentence):
+    def tokens(self, s, sentence):
         """The tokens of sentence number s: as they are, or of a text."""
         if not isinstance(sentence, str):
             return _listed(s, sentence)
@@ -92,24 +96,42 @@ class Encoder:
         return list(self.tokenizer(text)) if self.tokenizer is not None else text.split()
 
     def _encode_tokens(self, sentences, grow):
-        numbers = self._known()
-        parts, lengths = [], []
+        numbers, parts, lengths = self._known(), [], [0]
         for s, tokens in enumerate(sentences):
-            _check_kind(s, tokens, self.vocabulary)
+            self._check_tokens(s, tokens)
             if grow:
-                for token in tokens:
-                    if token not in numbers:
-                        numbers[token] = len(self.vocabulary)
-                        self.vocabulary.append(token)
-            part = [BEGIN, *[numbers.get(token, UNKNOWN) for token in tokens], END]
-            parts += part
-            lengths.append(len(part))
+                self._learn(tokens, numbers)
+            parts += [BEGIN, *[numbers.get(token, UNKNOWN) for token in tokens], END]
+            lengths.append(len(tokens) + 2)
         if grow:
             self._table = None
-        corpus = Corpus(np.array(parts, dtype=np.int32), np.cumsum([0, *lengths], dtype=np.int64))
-        if np.count_nonzero((corpus.tokens == BEGIN) | (corpus.tokens == END)) != 2 * len(corpus):
-            _refuse_marks(corpus)
-        return corpus
+        return _without_marks(
+            Corpus(np.array(parts, dtype=np.int32), np.cumsum(lengths, dtype=np.int64))
+        )
+
+    def _learn(self, tokens, numbers):
+        for token in tokens:
+            if token not in numbers:
+                numbers[token] = len(self.vocabulary)
+                self.vocabulary.append(token)
+
+    def _check_tokens(self, s, tokens):
+        """Raise where numbers meet words, or where a token cannot be one."""
+        kind = self._kind
+        for token in tokens:
+            if not isinstance(token, Hashable):
+                raise TypeError(
+                    f"sentence {s} has the token {token!r}, which is no token because it cannot be "
+                    "hashed; pass strings or integers."
+                )
+            if (kind is str and isinstance(token, Integral)) or (
+                kind is Integral and isinstance(token, str) and token not in MARKS
+            ):
+                raise TypeError(
+                    f"sentence {s} has the token {token!r}, a {type(token).__name__}, but the "
+                    f"tokens of the model are like {self.vocabulary[len(MARKS)]!r}; pass the same "
+                    "kind."
+                )
 
     def _known(self):
         if self._numbers is None:
@@ -154,36 +176,18 @@ def _listed(s, sentence):
         ) from None
 
 
-def _check_kind(s, tokens, vocabulary):
-    """Raise where numbers meet words, or where a token cannot be one."""
-    numeric = len(vocabulary) > len(MARKS) and isinstance(vocabulary[len(MARKS)], Integral)
-    textual = len(vocabulary) > len(MARKS) and isinstance(vocabulary[len(MARKS)], str)
-    for token in tokens:
-        if token.__class__ is str and not numeric:
-            continue
-        if not isinstance(token, Hashable):
-            raise TypeError(
-                f"sentence {s} has the token {token!r}, which is no token because it cannot be "
-                "hashed; pass strings or integers."
-            )
-        if (numeric and isinstance(token, str) and token not in MARKS) or (
-            textual and isinstance(token, Integral)
-        ):
-            raise TypeError(
-                f"sentence {s} has the token {token!r}, a {type(token).__name__}, but the tokens "
-                f"of the model are like {vocabulary[len(MARKS)]!r}; pass the same kind."
-            )
-
-
-def _refuse_marks(corpus):
-    """Raise: a sentence holds a mark that stands for its begin or end."""
-    marked = np.flatnonzero((corpus.tokens == BEGIN) | (corpus.tokens == END))
-    inside = np.setdiff1d(marked, np.r_[corpus.offsets[:-1], corpus.offsets[1:] - 1])
+def _without_marks(corpus):
+    """The corpus, which must not hold a mark of begin or end within a sentence."""
+    marked = (corpus.tokens == BEGIN) | (corpus.tokens == END)
+    if np.count_nonzero(marked) == 2 * len(corpus):
+        return corpus
+    inside = np.setdiff1d(
+        np.flatnonzero(marked), np.r_[corpus.offsets[:-1], corpus.offsets[1:] - 1]
+    )
     s = int(np.searchsorted(corpus.offsets, inside[0], side="right")) - 1
-    mark = MARKS[corpus.tokens[inside[0]]]
     raise ValueError(
-        f"sentence {s} contains {mark!r}, which marks the begin or the end of a sentence and is "
-        "added by the model; remove it from the text."
+        f"sentence {s} contains {MARKS[corpus.tokens[inside[0]]]!r}, which marks the begin or the "
+        "end of a sentence and is added by the model; remove it from the text."
     )
 
 

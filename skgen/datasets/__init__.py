@@ -1,4 +1,5 @@
 """Small real data for examples and tests; SOURCES.md has their sources and licences."""
+"""Small real tables, and one text, for examples and tests; SOURCES.md has their sources and licences."""
 
 from ._loaders import (
     load_airquality,
@@ -10,6 +11,7 @@ from ._loaders import (
     load_fed_funds,
     load_galaxies,
     load_japanese_vowels,
+    load_kjv,
     load_penguins,
 )
 
@@ -23,5 +25,6 @@ __all__ = [
     "load_fed_funds",
     "load_galaxies",
     "load_japanese_vowels",
+    "load_kjv",
     "load_penguins",
 ]

@@ -83,6 +83,30 @@ def _loader(name, shape, summary, target_names=None):
     return load
 
 
+def load_kjv():
+    """The King James Bible, a verse a sentence, in lower case and cut into tokens.
+
+    Returns
+    -------
+    bunch : :class:`sklearn.utils.Bunch`
+        ``data``, a list of 31,103 str, the tokens of each separated by blanks; ``train`` and
+        ``test``, the same without and with only every tenth of them; ``DESCR``, what a token is,
+        source and licence.
+
+    Examples
+    --------
+    >>> from skgen.datasets import load_kjv
+    >>> load_kjv().train[0]
+    'in the beginning god created the heaven and the earth .'
+    """
+    import bz2  # the one user of a module that some builds of Python lack
+
+    text = bz2.decompress((files(__package__) / "kjv.txt.bz2").read_bytes())
+    verses = text.decode("ascii").splitlines()
+    train = [verse for i, verse in enumerate(verses) if i % 10 != 9]
+    return Bunch(data=verses, train=train, test=verses[9::10], DESCR=_description("kjv"))
+
+
 load_airquality = _loader("airquality", (153, 6), "Daily air quality in New York, with 44 gaps.")
 load_apple = _loader("apple", (18, 2), "Apple crops with six gaps (Little and Rubin).")
 load_cdnow = _loader("cdnow", (23570, 5), "What each customer of an online music shop bought.")

@@ -1,0 +1,342 @@
+"""Distributions of the next word of an n-gram model, and draws from them.
+
+The *children* of a state are the words seen after it. Their own probabilities come first; what they
+leave goes to all other words in proportion to their probabilities after the state's fallback:
+
+    p(w | s) = p_s(w)                       for a child w
+               b_s p(w | fallback of s)     for any other word
+
+Children stand state by state, from the most probable down, with sums of their weights, which are
+powers of the probabilities. ``rest`` is what each state gives to words that are not its children.
+See ``_ngram.pyx`` for entries and states.
+"""
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport exp
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from "ngram.h" nogil:
+    ctypedef struct sk_slot:
+        uint64_t key
+        uint64_t value
+    uint64_t sk_find(const sk_slot* slots, uint64_t size, uint64_t key)
+    uint64_t sk_pair(uint32_t context, uint32_t word)
+    float sk_log_value(uint64_t value)
+    double sk_uniform(uint64_t* state)
+
+cdef enum:
+    MOST_ORDERS = 64
+# What is left to a fallback below this share is rounding, of which no word could be drawn.
+cdef double ROUNDING = 1e-12
+
+
+def make_children(
+    const int[::1] contexts, const int[::1] words, const long long[::1] order,
+    const double[::1] weights, const double[::1] backoff, index
+):
+    """The words seen after each state, for one temperature.
+
+    Parameters
+    ----------
+    contexts, words : ndarray of shape (n_entries,), int32
+    order : ndarray of shape (n_entries,), int64
+        The entries from the most probable down.
+    weights : ndarray of shape (n_entries,)
+        Power of the probability of each entry.
+    backoff : ndarray of shape (n_contexts,)
+        The same power of the back-off weight.
+    index : tuple
+        Of :func:`skgen._kernels._ngram.make_index`.
+
+    Returns
+    -------
+    starts : ndarray of shape (n_contexts + 2,), int64
+        The children of state s are those from starts[s] to starts[s + 1] - 1.
+    child_words : ndarray of shape (n_entries,), int32
+    child_states : ndarray of shape (n_entries,), uint32
+        State after the child.
+    sums : ndarray of shape (n_entries,)
+        Of the weights of the children of the state up to this one.
+    rest : ndarray of shape (n_contexts + 1,)
+        Weight of all words that are no children.
+    """
+    cdef const int[::1] suffixes = index[3]
+    cdef const uint32_t[::1] following = index[4]
+    cdef Py_ssize_t n = contexts.shape[0], n_states = backoff.shape[0] + 1, i, t, s, at
+    cdef long long[::1] starts = np.zeros(n_states + 1, dtype=np.int64)  # OUT
+    cdef int[::1] child_words = np.empty(n, dtype=np.int32)  # OUT
+    cdef uint32_t[::1] child_states = np.empty(n, dtype=np.uint32)  # OUT
+    cdef double[::1] sums = np.empty(n)  # OUT
+    cdef double[::1] rest = np.zeros(n_states)  # OUT
+    cdef long long[::1] free = np.empty(n_states, dtype=np.int64)
+    cdef double[::1] lower = np.zeros(n_states)
+    cdef double left, total
+    with nogil:
+        for t in range(n):
+            starts[contexts[t] + 2] += 1
+        for s in range(n_states):
+            starts[s + 1] += starts[s]
+            free[s] = starts[s]
+        for i in range(n):
+            t = order[i]
+            s = contexts[t] + 1
+            at = free[s]
+            free[s] += 1
+            child_words[at], child_states[at] = words[t], following[t]
+            sums[at] = weights[t] + (sums[at - 1] if at > starts[s] else 0.0)
+            if s > 0:
+                lower[s] += lower_weight(t, contexts, suffixes, weights, backoff)
+        for s in range(1, n_states):
+            t = suffixes[s - 1] + 1  # every state after the one it falls back to
+            total = children_sum(starts, sums, t) + rest[t]
+            left = total - lower[s]
+            rest[s] = backoff[s - 1] * left if left > ROUNDING * total else 0.0
+    return np.asarray(starts), np.asarray(child_words), np.asarray(child_states), \
+        np.asarray(sums), np.asarray(rest)
+
+
+cdef inline double children_sum(
+    const long long[::1] starts, const double[::1] sums, Py_ssize_t s
+) noexcept nogil:
+    return sums[starts[s + 1] - 1] if starts[s + 1] > starts[s] else 0.0
+
+
+cdef inline double lower_weight(
+    Py_ssize_t t, const int[::1] contexts, const int[::1] suffixes, const double[::1] weights,
+    const double[::1] backoff
+) noexcept nogil:
+    """The weight of the last word of an entry after the fallback of its context."""
+    cdef int entry = suffixes[t], context = suffixes[contexts[t]]
+    cdef double weight = weights[entry]
+    while context != contexts[entry]:  # where shorter n-grams are not in the model
+        weight *= backoff[context]
+        context = suffixes[context]
+    return weight
+
+
+cdef struct Children:
+    const long long* starts
+    const int* words
+    const uint32_t* states
+    const double* sums
+    const double* rest
+    const uint64_t* links
+    const sk_slot* slots
+    uint64_t size
+
+
+cdef Children children_of(children, index):
+    cdef const long long[::1] starts = children[0]
+    cdef const int[::1] words = children[1]
+    cdef const uint32_t[::1] states = children[2]
+    cdef const double[::1] sums = children[3]
+    cdef const double[::1] rest = children[4]
+    cdef const uint64_t[:, ::1] table = index[0]
+    cdef const uint64_t[::1] links = index[1]
+    return Children(&starts[0], &words[0], &states[0], &sums[0], &rest[0], &links[0],
+                    <const sk_slot*>&table[0, 0], table.shape[0])
+
+
+cdef inline double weight_of(const Children* c, uint32_t s, long long i) noexcept nogil:
+    """The weight of child number i, which is one of state s."""
+    return c.sums[i] - c.sums[i - 1] if i > c.starts[s] else c.sums[i]
+
+
+cdef inline double total_of(const Children* c, uint32_t s) noexcept nogil:
+    """The weight of all words after a state."""
+    cdef long long end = c.starts[s + 1]
+    return c.rest[s] + (c.sums[end - 1] if end > c.starts[s] else 0.0)
+
+
+cdef inline bint is_child(const Children* c, uint32_t s, int word) noexcept nogil:
+    cdef uint64_t key = sk_pair(s, word)
+    return c.slots[sk_find(c.slots, c.size, key)].key == key
+
+
+def distributions(const uint32_t[::1] states, children, index, Py_ssize_t n_words):
+    """Probability of every word after each state.
+
+    Parameters
+    ----------
+    states : ndarray of shape (n_states,), uint32
+    children : tuple
+        Of :func:`make_children`, with the probabilities themselves as weights.
+    index : tuple
+    n_words : int
+
+    Returns
+    -------
+    ndarray of shape (n_states, n_words)
+    """
+    cdef double[:, ::1] out = np.empty((states.shape[0], n_words))  # OUT
+    cdef Children c = children_of(children, index)
+    cdef uint32_t[MOST_ORDERS] path
+    cdef double[MOST_ORDERS] factors
+    cdef Py_ssize_t i, w, depth, k
+    cdef long long j
+    with nogil:
+        for i in range(states.shape[0]):
+            depth = follow(&c, states[i], path, factors)
+            for j in range(c.starts[0], c.starts[1]):
+                out[i, c.words[j]] = factors[depth] * weight_of(&c, 0, j)
+            for k in range(depth - 1, -1, -1):  # longer contexts replace shorter ones
+                for j in range(c.starts[path[k]], c.starts[path[k] + 1]):
+                    out[i, c.words[j]] = factors[k] * weight_of(&c, path[k], j)
+    return np.asarray(out)
+
+
+cdef Py_ssize_t follow(
+    const Children* c, uint32_t state, uint32_t* path, double* factors
+) noexcept nogil:
+    """The states from one down to the empty context, and the back-off weights on the way."""
+    cdef Py_ssize_t depth = 0
+    path[0], factors[0] = state, 1.0
+    while path[depth]:
+        factors[depth + 1] = factors[depth] * exp(sk_log_value(c.links[path[depth]]))
+        path[depth + 1] = <uint32_t>c.links[path[depth]]
+        depth += 1
+    return depth
+
+
+cdef int draw(const Children* c, uint32_t state, uint32_t* after, uint64_t* rng) noexcept nogil:
+    """One word after a state, and the state after it."""
+    cdef long long low = c.starts[state], high = c.starts[state + 1] - 1, middle
+    cdef double u = sk_uniform(rng) * total_of(c, state)
+    cdef int word
+    if high >= low and (u < c.sums[high] or state == 0 or c.rest[state] == 0):
+        while low < high:
+            middle = (low + high) // 2
+            if u < c.sums[middle]:
+                high = middle
+            else:
+                low = middle + 1
+        after[0] = c.states[low]
+        return c.words[low]
+    while True:  # tries are at most the back-off weight on average, below one if interpolated
+        word = draw(c, <uint32_t>c.links[state], after, rng)
+        if high < low or not is_child(c, state, word):
+            return word
+
+
+cdef struct Top:
+    Py_ssize_t most
+    double share
+    int* words
+    uint32_t* states
+    double* sums
+
+
+cdef int draw_top(
+    const Children* c, uint32_t state, const double* powers, Top* top, uint32_t* after,
+    uint64_t* rng
+) noexcept nogil:
+    """One of the most probable words after a state: a merge of the children on its path."""
+    cdef uint32_t[MOST_ORDERS] path
+    cdef double[MOST_ORDERS] factors
+    cdef long long[MOST_ORDERS] at
+    cdef Py_ssize_t depth = 0, k, best, n = 0
+    cdef double weight, heaviest, total = 0.0, enough, u
+    path[0], factors[0], at[0] = state, 1.0, c.starts[state]
+    while path[depth]:
+        factors[depth + 1] = factors[depth] * powers[path[depth] - 1]
+        path[depth + 1] = <uint32_t>c.links[path[depth]]
+        depth += 1
+        at[depth] = c.starts[path[depth]]
+    enough = total_of(c, state) * (1.0 if top.most < c.starts[1] else top.share)
+    while n < top.most and total < enough:
+        best, heaviest = -1, 0.0
+        for k in range(depth + 1):
+            if at[k] < c.starts[path[k] + 1]:
+                weight = factors[k] * weight_of(c, path[k], at[k])
+                if weight > heaviest:
+                    best, heaviest = k, weight
+        if best < 0:
+            break
+        for k in range(best):  # a longer context has its own weight of this word
+            if is_child(c, path[k], c.words[at[best]]):
+                break
+        else:
+            total += heaviest
+            top.words[n], top.states[n] = c.words[at[best]], c.states[at[best]]
+            top.sums[n] = total
+            n += 1
+        at[best] += 1
+    if top.most < c.starts[1]:  # the share is one of what the cut has left
+        enough = top.share * total
+        while n > 1 and top.sums[n - 2] >= enough:
+            n -= 1
+    u = sk_uniform(rng) * top.sums[n - 1]
+    k = 0
+    while k < n - 1 and top.sums[k] <= u:
+        k += 1
+    after[0] = top.states[k]
+    return top.words[k]
+
+
+def draw_sentences(
+    uint32_t state, Py_ssize_t n, int end, Py_ssize_t longest, children, index, seed,
+    const double[::1] powers, top=None
+):
+    """Draw sentences word by word.
+
+    Parameters
+    ----------
+    state : int
+        In which each of them begins.
+    n : int
+    end : int
+        The word that ends a sentence.
+    longest : int
+        Words after which a sentence is cut.
+    children : tuple
+        Of :func:`make_children`.
+    index : tuple
+    seed : int
+        64 bits.
+    powers : ndarray of shape (n_contexts,)
+        The back-off weights of :func:`make_children`.
+    top : tuple of int and float, default=None
+        Draw among so many of the most probable words, or among the fewest with this share.
+
+    Returns
+    -------
+    words : ndarray of shape (n_drawn,), int32
+        Without the words that end the sentences.
+    offsets : ndarray of shape (n + 1,), int64
+    """
+    cdef Children c = children_of(children, index)
+    cdef long long[::1] offsets = np.zeros(n + 1, dtype=np.int64)  # OUT
+    cdef uint64_t rng = seed
+    cdef uint32_t now
+    cdef Py_ssize_t s, i, m = 0
+    cdef int word
+    cdef Top best
+    drawn = np.empty(longest, dtype=np.int32)
+    cdef int[::1] buffer = drawn
+    cdef const double* power = &powers[0] if powers.shape[0] else NULL
+    n_top = min(top[0], c.starts[1]) if top is not None else 1
+    cdef int[::1] top_words = np.empty(n_top, dtype=np.int32)
+    cdef uint32_t[::1] top_states = np.empty(n_top, dtype=np.uint32)
+    cdef double[::1] top_sums = np.empty(n_top)
+    cdef bint only_top = top is not None
+    best = Top(n_top, top[1] if only_top else 1.0, &top_words[0], &top_states[0], &top_sums[0])
+    out = []
+    for s in range(n):
+        now, i = state, 0
+        with nogil:
+            while i < longest:
+                if only_top:
+                    word = draw_top(&c, now, power, &best, &now, &rng)
+                else:
+                    word = draw(&c, now, &now, &rng)
+                if word == end:
+                    break
+                buffer[i] = word
+                i += 1
+        out.append(drawn[:i].copy())
+        m += i
+        offsets[s + 1] = m
+        PyErr_CheckSignals()
+    return np.concatenate(out), np.asarray(offsets)

@@ -1,0 +1,137 @@
+"""The passes over n-grams against plain dicts and loops."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skgen._kernels import _ngram, _text
+from skgen._kernels._threads import limit_threads
+
+MARKS = 0, 1, 2
+NOTHING = (np.empty(0, dtype=np.int32),) * 4
+
+
+def sentences(rng, n, n_words=20, longest=12):
+    """Tokens 3 and up between the marks 1 and 2, and where each sentence begins."""
+    parts = [[1, *rng.integers(3, n_words, rng.integers(0, longest)), 2] for _ in range(n)]
+    return np.concatenate(parts).astype(np.int32), np.cumsum([0, *map(len, parts)])
+
+
+def spelled(order, lower, words):
+    """The tuple of words of each n-gram of an order."""
+    return [(*lower[c], int(w)) for c, w in zip(order[0], order[1], strict=True)]
+
+
+# Few tokens, and so many that tables grow; parts that are known beforehand.
+@pytest.mark.parametrize(("n", "known"), [(3, 0), (200, 0), (200, 90), (6000, 3000)])
+def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
+    tokens, offsets = sentences(rng, n)
+    cut = offsets[known]
+    lower = [(w,) for w in range(20)]
+    before, ends = tokens[:cut].copy(), tokens[cut:].copy()
+    for order in (2, 3, 4):
+        old = NOTHING
+        if known:
+            old = _ngram.count_order(tokens[:cut], before, 1, NOTHING, 1)
+        found = _ngram.count_order(tokens[cut:], ends, 1, old, 1)
+        grams = spelled(found, lower, tokens)
+        expected = Counter()
+        for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
+            sentence = tuple(tokens[start:stop].tolist())
+            expected.update(sentence[i : i + order] for i in range(len(sentence) - order + 1))
+        assert dict(zip(grams, found[2].tolist(), strict=True)) == expected
+        assert [lower[s] for s in found[3]] == [gram[1:] for gram in grams]
+        lower = grams
+
+
+def test_suffixes_are_found_again(rng):
+    tokens, _ = sentences(rng, 300)
+    ends = tokens.copy()
+    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
+    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
+    found = _ngram.find_suffixes(three[0], three[1], two[3], two[:2])
+    assert_array_equal(found, three[3])
+
+
+def random_model(rng, n_words=12):
+    """Arrays of a model of three orders, with made-up numbers; not all suffixes are there."""
+    tokens, _ = sentences(rng, 60, n_words)
+    ends = tokens.copy()
+    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
+    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
+    contexts = np.concatenate([np.full(n_words, -1), two[0], three[0] + n_words])
+    words = np.concatenate([np.arange(n_words), two[1], three[1]])
+    log_proba, n_lower = -rng.random(len(words)) * 5, n_words + len(two[0])
+    log_backoff = np.where(rng.random(n_lower) < 0.3, 0.0, -rng.random(n_lower))
+    single = np.float32
+    arrays = contexts.astype(np.int32), words.astype(np.int32)
+    return *arrays, log_proba.astype(single), log_backoff.astype(single)
+
+
+def scores_by_definition(model, tokens, n_words):
+    """Of one sentence: the longest n-gram that is there, and back-off weights of longer contexts."""
+    contexts, words, log_proba, log_backoff = model
+    names = {}
+    for entry, (c, w) in enumerate(zip(contexts.tolist(), words.tolist(), strict=True)):
+        own = () if c < 0 else list(names)[c]
+        names[(*own, w)] = entry
+    out = [0.0]
+    for i in range(1, len(tokens)):
+        context, total = tuple(tokens[max(0, i - 2) : i]), 0.0
+        while (*context, tokens[i]) not in names:
+            if context in names:
+                total += log_backoff[names[context]]
+            context = context[1:]
+        out.append(total + log_proba[names[(*context, tokens[i])]])
+    return out
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 700])
+def test_scores_are_those_of_the_definition(n, rng):
+    model = random_model(rng)
+    tokens, offsets = sentences(rng, max(n, 1), 12)
+    tokens, offsets = tokens[: offsets[n]], offsets[: n + 1]
+    index = _ngram.make_index(*model, 12)
+    found, states = _ngram.score(tokens, offsets, index)
+    assert len(states) == n
+    for s in range(min(n, 20)):
+        sentence = slice(offsets[s], offsets[s + 1])
+        expected = scores_by_definition(model, tokens[sentence].tolist(), 12)
+        assert_allclose(found[sentence], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_threads_give_the_same_bits(rng):
+    index = _ngram.make_index(*random_model(rng), 12)
+    tokens, offsets = sentences(rng, 3000, 12)
+    results = []
+    for n_threads in (1, 3):
+        with limit_threads(n_threads):
+            results.append(_ngram.score(tokens, offsets, index))
+    assert_array_equal(results[0][0], results[1][0])
+    assert_array_equal(results[0][1], results[1][1])
+
+
+def test_an_ngram_that_stands_twice_is_refused(rng):
+    contexts, words, log_proba, log_backoff = random_model(rng)
+    contexts[13], words[13] = contexts[12], words[12]
+    with pytest.raises(ValueError, match="twice"):
+        _ngram.make_index(contexts, words, log_proba, log_backoff, 12)
+
+
+def test_a_vocabulary_grows_beyond_its_first_table(rng):
+    texts = [" ".join(f"w{x}" for x in rng.integers(0, 20_000, 200)) for _ in range(300)]
+    words = ["<unk>", "<s>", "</s>"]
+    tokens, offsets, table = _text.encode(texts, _text.word_table(words), words, True, False, MARKS)
+    assert [words[t] for t in tokens[offsets[7] + 1 : offsets[8] - 1]] == texts[7].split()
+    assert len(set(words)) == len(words)
+    again, _, _ = _text.encode(texts, table, words, False, False, MARKS)
+    fresh, _, _ = _text.encode(texts, _text.word_table(words), words, False, False, MARKS)
+    assert_array_equal(again, tokens)
+    assert_array_equal(fresh, tokens)
+
+
+def test_what_is_no_string_is_refused():
+    with pytest.raises(TypeError):
+        _text.encode([3], _text.word_table([]), [], True, False, MARKS)
