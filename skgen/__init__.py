@@ -24,6 +24,7 @@ _HOME = {
     "Mixture": "gaussian",
     "MultinomialHMM": "hmm",
     "NGramLM": "autoregressive",
+    "NGramMixture": "autoregressive",
     "PoissonHMM": "hmm",
     "SequenceTransformer": "wrappers",
     "TimeLimit": "_monitors",

@@ -174,7 +174,7 @@ def distributions(const uint32_t[::1] states, children, index, Py_ssize_t n_word
     cdef Children c = children_of(children, index)
     cdef uint32_t[MOST_ORDERS] path
     cdef double[MOST_ORDERS] factors
-    cdef Py_ssize_t i, w, depth, k
+    cdef Py_ssize_t i, depth, k
     cdef long long j
     with nogil:
         for i in range(states.shape[0]):

@@ -1,27 +1,121 @@
 """n-gram language models."""
 
 from collections.abc import Iterable
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, DensityMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._density import Density, RandomState, make_rng
-from .._sequences import object_array
-from .._validation import check_weights
+from .._density import RandomState, make_rng
 from ._ngram_arpa import read_arpa, write_arpa
+from ._ngram_base import LanguageModel
 from ._ngram_counts import RULES, Parameters, count, orders_of, parameters, smooth
 from ._ngram_search import Search
-from ._ngram_text import MARKS, UNKNOWN, Encoder, without_rare
+from ._ngram_text import MARKS, Encoder, without_rare
+
+SAMPLE_CONSTRAINTS: dict = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "temperature": [Interval(Real, 0, None, closed="neither")],
+    "top_k": [Interval(Integral, 1, None, closed="left"), None],
+    "top_p": [Interval(Real, 0, 1, closed="right"), None],
+    "max_length": [Interval(Integral, 1, None, closed="left")],
+}
+checked = partial(validate_params, prefer_skip_nested_validation=True)
 
 
-class NGramLM(DensityMixin, BaseEstimator):
-    r"""A language model of n-grams: each token given the ones before it, up to :math:`n - 1`."""
+class NGramLM(LanguageModel):
+    r"""A language model of n-grams, :math:`p(w) = \prod_t p(w_t | w_{t-n+1} \dots w_{t-1})`.
+
+    Parameters
+    ----------
+    order : int, default=5
+        Length :math:`n` of the longest n-grams.
+    smoothing : {"modified-kneser-ney", "witten-bell", "absolute", "laplace"}, \
+default="modified-kneser-ney"
+        How the probability of what was not seen is found. All but "laplace" mix each order with the
+        one below; "laplace" adds one to each count after the whole context, and is poor.
+    analyzer : {"word", "char"} or callable, default="word"
+        What the tokens of a string are: what stands between blanks, single characters, or what the
+        callable makes of the string.
+    tokenizer : callable, default=None
+        Cuts a string into words in place of splitting at blanks.
+    lowercase : bool, default=False
+        Whether strings are put in lower case first.
+    min_count : int, default=1
+        Tokens that are rarer in X become unknown ones.
+    vocabulary : iterable of str or of int, default=None
+        All tokens that the model shall know; None for those of X.
+    prune : int or sequence of int, default=0
+        Leave out n-grams that were seen at most so often: of two tokens and more, or one number for
+        each order, the last one for all longer ones, such as (0, 0, 1).
+    random_state : int, RandomState or None, default=None
+        For `sample`.
+
+    Attributes
+    ----------
+    vocabulary_ : ndarray of shape (n_tokens,), object
+        All tokens. The first three are ``"<unk>"`` for tokens that are not known, ``"<s>"``, which
+        begins each sentence, and ``"</s>"``, which ends it.
+    n_ngrams_ : ndarray of shape (order,)
+        n-grams of each order.
+    contexts_, words_ : ndarray of shape (n_entries,), int32
+        The n-grams of all orders one after the other: each is the one of all its tokens but the
+        last, at ``contexts_``, and the token with the place ``words_`` in the vocabulary. The first
+        ones are single tokens in the order of the vocabulary, with context -1.
+    counts_ : ndarray of shape (n_entries,), int32
+        How often each was seen, or None for a model from a file.
+    log_proba_ : ndarray of shape (n_entries,), float32
+        Natural logarithm of the probability of the last token after the others.
+    log_backoff_ : ndarray of shape (n_entries of orders below the highest,), float32
+        Natural logarithm of the weight with which the n-gram as a context leaves tokens that were
+        not seen after it to the next shorter context.
+    discounts_ : ndarray of shape (order, 3)
+        What was taken off counts of 1, 2 and 3 or more.
+
+    See Also
+    --------
+    NGramMixture : Several language models in one.
+    GenerativeClassifier : With a model for each class, classifies text.
+
+    Notes
+    -----
+    A sentence is scored with its end. A token that is not in the vocabulary is scored as the mark
+    of unknown ones, which has the probability of one word that the vocabulary has and X has not.
+
+    Modified Kneser-Ney smoothing and the treatment of unknown words and of the begin of sentences
+    are those of KenLM, whose probabilities it has to six digits. Where the counts of counts give no
+    discounts, as for letters, these are 0.5, 1 and 1.5.
+
+    Training is one pass over the tokens for each order, scoring one for all orders, with memory
+    accesses that are asked for ahead. The model has 16 bytes for an n-gram of the highest order and
+    20 for the others. The first call that scores makes a hash table of 32 bytes an n-gram, the first
+    draw others; they are not pickled.
+
+    References
+    ----------
+    Chen, Goodman (1998). An empirical study of smoothing techniques for language modeling.
+    Heafield, Pouzyrevsky, Clark, Koehn (2013). Scalable modified Kneser-Ney language model
+    estimation. ACL.
+
+    Examples
+    --------
+    >>> from skgen import NGramLM
+    >>> from skgen.datasets import load_kjv
+    >>> bible = load_kjv()
+    >>> model = NGramLM(order=3).fit(bible.train)
+    >>> round(model.perplexity(bible.test), 4)
+    47.0478
+    >>> model.sample(1, random_state=0, context="in the beginning")
+    ['in the beginning ...']
+    >>> proba = model.predict_proba(["in the beginning god"])[0]
+    >>> model.vocabulary_[proba.argsort()[:-4:-1]].tolist()
+    ['created', ',', '.']
+    """
 
     _parameter_constraints: dict = {
         "order": [Interval(Integral, 1, None, closed="left")],
@@ -33,9 +127,6 @@ class NGramLM(DensityMixin, BaseEstimator):
         "vocabulary": [Iterable, None],
         "prune": [Interval(Integral, 0, None, closed="left"), "array-like"],
     }
-    _doc_link_module = Density._doc_link_module
-    _doc_link_template = Density._doc_link_template
-    _all_or_nothing = Density._all_or_nothing
 
     def __init__(
         self,
@@ -211,87 +302,6 @@ class NGramLM(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         write_arpa(path, self._params(), self.vocabulary_)
 
-    # ---- scoring -----------------------------------------------------------------------------
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Log probability of each sentence, its end included.
-
-        Parameters
-        ----------
-        X : list of sentences
-            As for `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_sentences,)
-            Nats.
-        """
-        corpus, log_proba = self._score(X)
-        return np.add.reduceat(log_proba, corpus.offsets[:-1])
-
-    def token_log_proba(self, X: Any) -> np.ndarray:
-        """Log probability of each token given those before it in its sentence.
-
-        Parameters
-        ----------
-        X : list of sentences
-            As for `fit`.
-
-        Returns
-        -------
-        object array of shape (n_sentences,)
-            For each sentence an array with one number, in nats, for each token and a last one for
-            its end.
-        """
-        corpus, log_proba = self._score(X)
-        bounds = zip(corpus.offsets[:-1] + 1, corpus.offsets[1:], strict=True)
-        return object_array([log_proba[start:stop] for start, stop in bounds])
-
-    def score(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
-        """Mean log probability of a token, the ends of sentences among them.
-
-        Parameters
-        ----------
-        X : list of sentences
-            As for `fit`.
-        y : ignored
-        sample_weight : array-like of shape (n_sentences,), default=None
-
-        Returns
-        -------
-        float
-            Nats per token, which models of different orders can be compared by.
-        """
-        corpus, log_proba = self._score(X)
-        weights = check_weights(sample_weight, len(corpus), "sentence")
-        lengths = np.diff(corpus.offsets)
-        if weights is None:
-            return float(log_proba.sum() / (lengths - 1).sum())
-        used = np.repeat(weights > 0, lengths)
-        total = log_proba[used] @ np.repeat(weights, lengths)[used]
-        return float(total / (weights @ (lengths - 1)))
-
-    def perplexity(self, X: Any, *, unknown: bool = True) -> float:
-        """exp of minus the mean log probability of a token: as if among so many equally likely.
-
-        Parameters
-        ----------
-        X : list of sentences
-            As for `fit`.
-        unknown : bool, default=True
-            Whether tokens count that are not in the vocabulary.
-
-        Returns
-        -------
-        float
-        """
-        corpus, log_proba = self._score(X)
-        counted = np.ones(len(log_proba), dtype=bool)
-        counted[corpus.offsets[:-1]] = False
-        if not unknown:
-            counted &= corpus.tokens != UNKNOWN
-        return float(np.exp(-log_proba[counted].mean()))
-
     # ---- distributions and draws -------------------------------------------------------------
 
     def predict_proba(self, contexts: Any) -> np.ndarray:
@@ -310,16 +320,7 @@ class NGramLM(DensityMixin, BaseEstimator):
         search = self._search()
         return search.distributions(search.encoder.encode(contexts).without_ends())
 
-    @validate_params(
-        {
-            "n_samples": [Interval(Integral, 1, None, closed="left")],
-            "temperature": [Interval(Real, 0, None, closed="neither")],
-            "top_k": [Interval(Integral, 1, None, closed="left"), None],
-            "top_p": [Interval(Real, 0, 1, closed="right"), None],
-            "max_length": [Interval(Integral, 1, None, closed="left")],
-        },
-        prefer_skip_nested_validation=True,
-    )
+    @checked(SAMPLE_CONSTRAINTS)
     def sample(
         self,
         n_samples: int = 1,
@@ -389,12 +390,6 @@ class NGramLM(DensityMixin, BaseEstimator):
     def __getstate__(self):
         state = super().__getstate__()
         return {key: value for key, value in state.items() if key != "_cached_search"}
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        return tags
 
 
 def _container(X):

@@ -1,13 +1,14 @@
 r"""ARPA files, the text form of n-gram models that other programs read and write.
 
-\data\\                             how many n-grams of each order
+\data\                  how many n-grams of each order
 ngram 1=4
+ngram 2=7
 
-\1-grams:                           log10 of the probability, the n-gram, log10 of the back-off weight
--0.60206	<unk>	0
+\1-grams:               log10 of the probability, the n-gram, log10 of its back-off weight
+-0.60206  <unk>  0
 ...
 
-\end\\
+\end\
 """
 
 import gzip

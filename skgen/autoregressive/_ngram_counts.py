@@ -1,5 +1,6 @@
 """Counts of n-grams, and probabilities from them by each kind of smoothing."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,10 +27,10 @@ class Order(NamedTuple):
 
 
 class Smoothed(NamedTuple):
-    """Probabilities of the n-grams of one order, and what their contexts leave to it."""
+    """Probabilities of the n-grams of one order, and the back-off weights of their contexts."""
 
-    proba: np.ndarray  # (n_ngrams,)
-    left: np.ndarray  # (n_lower,), the weights of the contexts of the order below
+    log_proba: np.ndarray  # (n_ngrams,) float32
+    log_left: np.ndarray  # (n_lower,) float32, of the contexts, which are of the order below
     discounts: np.ndarray  # (3,)
 
 
@@ -84,7 +85,7 @@ def smooth(orders, smoothing, prune):
     prune : sequence of int
         For each order, n-grams that were seen at most so often leave their part to the lower one.
     """
-    smoothed = []
+    smoothed, lower = [], np.empty(0)
     for n, now in enumerate(orders):
         above = orders[n + 1] if n + 1 < len(orders) else None
         counts, minus, plus, prior = RULES[smoothing](now, above, len(orders[0]) - 1)
@@ -92,11 +93,18 @@ def smooth(orders, smoothing, prune):
             proba, left = _unigram_proba(counts, minus, plus, prior), np.ones(1)
         else:
             proba, left = _ngram.interpolate(
-                counts, now.contexts, now.suffixes, smoothed[-1].proba, minus, plus, prior,
+                counts, now.contexts, now.suffixes, lower, minus, plus, prior,
                 (now.counts > prune[n]).view(np.uint8)[: len(now) * (prune[n] > 0)],
             )  # fmt: skip
-        smoothed.append(Smoothed(proba, left, minus[1:]))
+        smoothed.append(Smoothed(_log(proba), _log(left), minus[1:]))
+        lower = proba
     return smoothed
+
+
+def _log(values):
+    """Logarithms in single precision, which is that of the tables for scoring."""
+    with np.errstate(divide="ignore"):
+        return np.log(values).astype(np.float32)
 
 
 def _unigram_proba(counts, minus, plus, prior):
@@ -195,29 +203,24 @@ def parameters(orders, smoothed, prune):
         entry = np.zeros(len(orders[n - 1]), dtype=np.int32)  # of each context that is kept
         entry[kept[n - 1]] = np.arange(starts[n - 1], starts[n])
         contexts.append(entry[orders[n].contexts[kept[n]]])
-    with np.errstate(divide="ignore"):
-        log_proba = [np.log(s.proba[k]) for s, k in zip(smoothed, kept, strict=True)]
-        log_backoff = [np.log(s.left[k]) for s, k in zip(smoothed[1:], kept, strict=False)]
+    nothing = np.empty(0, dtype=np.float32)
     return Parameters(
         sizes,
         np.concatenate(contexts),
-        _joined([now.words[k] for now, k in zip(orders, kept, strict=True)], np.int32),
-        _joined([now.counts[k] for now, k in zip(orders, kept, strict=True)], np.int32),
-        _joined(log_proba, np.float32),
-        _joined(log_backoff, np.float32),
+        np.concatenate([now.words[k] for now, k in zip(orders, kept, strict=True)]),
+        np.concatenate([now.counts[k] for now, k in zip(orders, kept, strict=True)]),
+        np.concatenate([s.log_proba[k] for s, k in zip(smoothed, kept, strict=True)]),
+        np.concatenate(
+            [nothing, *[s.log_left[k] for s, k in zip(smoothed[1:], kept, strict=False)]]
+        ),
     )
-
-
-def _joined(parts, dtype):
-    parts = parts or [np.empty(0, dtype=dtype)]
-    return np.concatenate(parts, dtype=dtype, casting="same_kind")
 
 
 def orders_of(params):
     """The counts from which parameters were made, as a list of :class:`Order`."""
     starts = np.cumsum([0, *params.sizes])
     orders = []
-    for n, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for n, (start, stop) in enumerate(pairwise(starts)):
         words, counts = params.words[start:stop], params.counts[start:stop]
         if n == 0:
             orders.append(unigrams(counts))

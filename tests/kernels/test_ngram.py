@@ -1,6 +1,7 @@
 """The passes over n-grams against plain dicts and loops."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
         found = _ngram.count_order(tokens[cut:], ends, 1, old, 1)
         grams = spelled(found, lower, tokens)
         expected = Counter()
-        for start, stop in zip(offsets[:-1], offsets[1:], strict=True):
+        for start, stop in pairwise(offsets):
             sentence = tuple(tokens[start:stop].tolist())
             expected.update(sentence[i : i + order] for i in range(len(sentence) - order + 1))
         assert dict(zip(grams, found[2].tolist(), strict=True)) == expected
@@ -71,7 +72,7 @@ def random_model(rng, n_words=12):
 
 
 def scores_by_definition(model, tokens, n_words):
-    """Of one sentence: the longest n-gram that is there, and back-off weights of longer contexts."""
+    """The longest n-gram that is there, after the back-off weights of longer contexts."""
     contexts, words, log_proba, log_backoff = model
     names = {}
     for entry, (c, w) in enumerate(zip(contexts.tolist(), words.tolist(), strict=True)):
