@@ -15,3 +15,4 @@ a :class:`~benchmarks._runner.Case`; everything else about it is done once, in t
 """
 
 FAMILIES = ("gaussian", "hmm", "outliers")
+FAMILIES = ("gaussian", "ngram", "outliers")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import pairwise
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, Self
@@ -363,8 +364,9 @@ default="modified-kneser-ney"
         begun = search.encoder.encode([first]).without_ends()
         top = None if top_k is None and top_p is None else (top_k or search.n_words, top_p or 1.0)
         rng = make_rng(self.random_state if random_state is None else random_state)
-        drawn = search.draw(begun, n_samples, rng, temperature, top, max_length)
-        return [self._sentence(first + self.vocabulary_[words].tolist()) for words in drawn]
+        words, offsets = search.draw(begun, n_samples, rng, temperature, top, max_length)
+        tokens = self.vocabulary_[words].tolist()
+        return [self._sentence(first + tokens[i:j]) for i, j in pairwise(offsets.tolist())]
 
     def _sentence(self, tokens):
         """Tokens as a sentence of the kind that fit was given."""

@@ -109,6 +109,7 @@ def _log(values):
 
 def _unigram_proba(counts, minus, plus, prior):
     """The lowest order, interpolated with the uniform distribution."""
+    counts = counts.copy()
     counts[BEGIN] = 0  # never predicted
     kind = np.minimum(counts, 3)
     own = counts - minus[kind]
@@ -123,7 +124,7 @@ def _unigram_proba(counts, minus, plus, prior):
 
 def _modified_kneser_ney(now, above, n_predicted):
     """Three discounts; below the highest order, in how many different contexts a word was seen."""
-    counts = now.counts.copy()
+    counts = now.counts
     if above is not None:
         counts = _ngram.adjusted_counts(now.counts, now.begins, above.suffixes)
     discounts = np.array([0.0, *_discounts(_counts_of_counts(counts, now))])
@@ -135,19 +136,19 @@ def _absolute(now, above, n_predicted):
     n = _counts_of_counts(now.counts, now)
     discount = n[1] / (n[1] + 2 * n[2]) if n[1] and n[2] else FALLBACK_DISCOUNTS[0]
     discounts = np.array([0.0, discount, discount, discount])
-    return now.counts.copy(), discounts, discounts, 0.0
+    return now.counts, discounts, discounts, 0.0
 
 
 def _witten_bell(now, above, n_predicted):
     """As much for new words as there were different words after the context."""
-    return now.counts.copy(), np.zeros(4), np.array([0.0, 1.0, 1.0, 1.0]), 0.0
+    return now.counts, np.zeros(4), np.array([0.0, 1.0, 1.0, 1.0]), 0.0
 
 
 def _laplace(now, above, n_predicted):
     """Every word once more after each whole context; shorter ones tell nothing."""
-    counts = now.counts.copy()
+    counts = now.counts
     if above is not None:
-        counts[now.begins == 0] = 0
+        counts = np.where(now.begins, counts, np.int32(0))
     return counts, np.zeros(4), np.zeros(4), float(n_predicted)
 
 
@@ -192,28 +193,38 @@ class Parameters(NamedTuple):
 
 
 def parameters(orders, smoothed, prune):
-    """Parameters from counts and probabilities, without the n-grams that are pruned."""
+    """Parameters from counts and probabilities, without the n-grams that are pruned.
+
+    Both lists are emptied on the way: each array goes as soon as it has found its place.
+    """
     kept = [
         now.counts > prune[n] if n and prune[n] else slice(None) for n, now in enumerate(orders)
     ]
-    sizes = np.array([len(now.words[k]) for now, k in zip(orders, kept, strict=True)], np.intp)
+    contexts, words, counts, _, _ = map(list, zip(*orders, strict=True))
+    log_proba, log_left, _ = map(list, zip(*smoothed, strict=True))
+    orders.clear()
+    smoothed.clear()
+    sizes = np.array([len(x[k]) for x, k in zip(words, kept, strict=True)], dtype=np.intp)
     starts = np.cumsum([0, *sizes])
-    contexts = [orders[0].contexts]
-    for n in range(1, len(orders)):
-        entry = np.zeros(len(orders[n - 1]), dtype=np.int32)  # of each context that is kept
+    for n in range(len(sizes) - 1, 0, -1):
+        entry = np.zeros(len(words[n - 1]), dtype=np.int32)  # of each context that is kept
         entry[kept[n - 1]] = np.arange(starts[n - 1], starts[n])
-        contexts.append(entry[orders[n].contexts[kept[n]]])
-    nothing = np.empty(0, dtype=np.float32)
+        contexts[n] = entry[contexts[n]]
     return Parameters(
         sizes,
-        np.concatenate(contexts),
-        np.concatenate([now.words[k] for now, k in zip(orders, kept, strict=True)]),
-        np.concatenate([now.counts[k] for now, k in zip(orders, kept, strict=True)]),
-        np.concatenate([s.log_proba[k] for s, k in zip(smoothed, kept, strict=True)]),
-        np.concatenate(
-            [nothing, *[s.log_left[k] for s, k in zip(smoothed[1:], kept, strict=False)]]
-        ),
+        _joined(contexts, kept),
+        _joined(words, kept),
+        _joined(counts, kept),
+        _joined(log_proba, kept),
+        _joined([*log_left[1:], np.empty(0, dtype=np.float32)], [*kept[:-1], slice(None)]),
     )
+
+
+def _joined(parts, kept):
+    """What is kept of the parts, one after the other; the list is emptied."""
+    joined = np.concatenate([part[k] for part, k in zip(parts, kept, strict=True)])
+    parts.clear()
+    return joined
 
 
 def orders_of(params):

@@ -54,13 +54,12 @@ class Search:
         return _draws.distributions(states, children.arrays, self.index, self.n_words)
 
     def draw(self, corpus, n, rng, temperature, top, max_length):
-        """Endings of one unfinished sentence, as an array of words for each."""
+        """n endings of one unfinished sentence, as words one after the other and offsets."""
         state, children = int(self.score(corpus)[1][0]), self._children(1.0 / temperature)
-        words, offsets = _draws.draw_sentences(
+        return _draws.draw_sentences(
             state, n, END, max_length, children.arrays, self.index,
             int(rng.integers(2**64, dtype=np.uint64)), children.backoff, top,
         )  # fmt: skip
-        return np.split(words, offsets[1:-1])
 
     def _children(self, power):
         """Children to draw from, which are kept until those for another power are asked for."""
