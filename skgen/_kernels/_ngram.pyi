@@ -7,8 +7,15 @@ Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 def count_order(
-    tokens: Ints, ends: Ints, begin: int, known: tuple[Ints, Ints, Ints, Ints], guess: int
+    tokens: Ints,
+    ends: Ints,
+    begin: int,
+    known: tuple[Ints, Ints, Ints, Ints],
+    guess: int,
+    space: NDArray[np.uint64],
 ) -> tuple[Ints, Ints, Ints, Ints]: ...
+def table_space(n: int) -> NDArray[np.uint64]: ...
+def counts_of_counts(counts: Ints) -> NDArray[np.int64]: ...
 def find_suffixes(
     contexts: Ints, words: Ints, lower_suffixes: Ints, lower: tuple[Ints, Ints]
 ) -> Ints: ...

@@ -14,6 +14,7 @@ import numpy as np
 
 from cython.parallel cimport prange
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
 
 from skgen._kernels._threads cimport sk_enter_parallel, sk_leave_parallel
 
@@ -42,7 +43,7 @@ cdef double MAX_LOAD = 0.6
 
 
 def count_order(
-    const int[::1] tokens, int[::1] ends, int begin, known, Py_ssize_t guess
+    const int[::1] tokens, int[::1] ends, int begin, known, Py_ssize_t guess, space
 ):
     """Count the n-grams of one order.
 
@@ -58,6 +59,8 @@ def count_order(
         Contexts, words, counts and suffixes to begin with, of shape (n_known,).
     guess : int
         About how many n-grams there will be.
+    space : ndarray of shape (n_slots, 2), uint64
+        Of :func:`table_space` for n_known + n_tokens; what is in it is lost.
 
     Returns
     -------
@@ -66,19 +69,20 @@ def count_order(
 
     Notes
     -----
-    One pass: the pair of the (n - 1)-gram before a token and the token is sought in a hash table,
-    which takes 16 bytes a slot and goes at the end. The slots of the next tokens are fetched ahead.
+    One pass: the pair of the (n - 1)-gram before a token and the token is sought in a hash table.
+    The slots of the next tokens are fetched ahead.
     """
     cdef Py_ssize_t n = tokens.shape[0], n_known = len(known[0]), start, total
     fields = [np.empty(n_known + n, dtype=np.int32) for _ in range(4)]  # OUT; untouched if unused
     for field, values in zip(fields, known):
         field[:n_known] = values
-    table = _table_of(fields[0], fields[1], fields[2], n_known, max(guess, n_known))
+    table = _fill_table(space, *fields[:3], n_known, max(guess, n_known))
     cdef int before = -1
     total = n_known
     for start in range(0, n, BLOCK):
         if total + BLOCK > MAX_LOAD * len(table):
-            table = _larger(table)
+            _store_counts(table, fields[2])
+            table = _fill_table(space, *fields[:3], total, 3 * total // 2)
         total, before = _count_block(
             tokens, ends, start, begin, before, table, fields[0], fields[1], fields[3], total
         )
@@ -86,6 +90,22 @@ def count_order(
     for field in fields:
         field.resize(total, refcheck=False)
     return tuple(fields)
+
+
+def table_space(n):
+    """Memory for a table of up to n n-grams, of which only what is used is ever touched.
+
+    Returns
+    -------
+    ndarray of shape (n_slots, 2), uint64
+    """
+    return _new_slots(2 * n + 2 * BLOCK)
+
+
+def _new_slots(size):
+    if size >= 2**32:
+        raise MemoryError(f"{size:.0f} slots are more than a table can have; use a lower order.")
+    return np.empty((int(size), 2), dtype=np.uint64)
 
 
 cdef _count_block(
@@ -117,16 +137,17 @@ cdef _count_block(
     return total, before
 
 
-def _table_of(
-    const int[::1] contexts, const int[::1] words, const int[::1] counts, Py_ssize_t n,
+def _fill_table(
+    space, const int[::1] contexts, const int[::1] words, const int[::1] counts, Py_ssize_t n,
     Py_ssize_t guess
 ):
-    """A table of the first n entries, with room for as many as are guessed."""
-    cdef uint64_t[:, ::1] table = _empty_table(<Py_ssize_t>(guess / MAX_LOAD) + 2 * BLOCK)
+    """A table of the first n entries, in as much of the space as those guessed need."""
+    cdef uint64_t[:, ::1] table = space[: 2 * guess + 2 * BLOCK]
     cdef sk_slot* slots = <sk_slot*>&table[0, 0]
     cdef uint64_t size = table.shape[0], key, at
     cdef Py_ssize_t t
     with nogil:
+        memset(slots, 0xFF, size * sizeof(sk_slot))  # every key is EMPTY
         for t in range(n):
             if t + AHEAD < n:
                 key = sk_pair(contexts[t + AHEAD], words[t + AHEAD])
@@ -137,22 +158,6 @@ def _table_of(
     return np.asarray(table)
 
 
-def _larger(uint64_t[:, ::1] table):
-    """The same slots in a table of almost twice the size."""
-    cdef uint64_t[:, ::1] larger = _empty_table(table.shape[0] * 7 // 4)
-    cdef sk_slot* old = <sk_slot*>&table[0, 0]
-    cdef sk_slot* new = <sk_slot*>&larger[0, 0]
-    cdef uint64_t size = larger.shape[0], at
-    cdef Py_ssize_t i, n = table.shape[0]
-    with nogil:
-        for i in range(n):
-            # Homes ascend with the place in the old table: the new one is filled in its order.
-            if old[i].key != SK_EMPTY:
-                at = sk_find(new, size, old[i].key)
-                new[at] = old[i]
-    return np.asarray(larger)
-
-
 def _store_counts(const uint64_t[:, ::1] table, int[::1] counts):
     """Take the counts out of the slots."""
     cdef Py_ssize_t i
@@ -160,12 +165,6 @@ def _store_counts(const uint64_t[:, ::1] table, int[::1] counts):
         for i in range(table.shape[0]):
             if table[i, 0] != SK_EMPTY:
                 counts[table[i, 1] & 0xFFFFFFFFu] = <int>(table[i, 1] >> 32)
-
-
-def _empty_table(size):
-    if size >= 2**32:
-        raise MemoryError(f"{size} slots are more than a table can have; use a lower order.")
-    return np.full((size, 2), 2**64 - 1, dtype=np.uint64)
 
 
 def find_suffixes(
@@ -185,8 +184,10 @@ def find_suffixes(
     -------
     ndarray of shape (n_ngrams,), int32
     """
-    cdef Py_ssize_t n = contexts.shape[0], t
-    cdef uint64_t[:, ::1] table = _table_of(*lower, lower[0], len(lower[0]), len(lower[0]))
+    cdef Py_ssize_t n = contexts.shape[0], n_lower = lower_suffixes.shape[0], t
+    cdef uint64_t[:, ::1] table = _fill_table(
+        table_space(n_lower), *lower, lower[0], n_lower, n_lower
+    )
     cdef sk_slot* slots = <sk_slot*>&table[0, 0]
     cdef uint64_t size = table.shape[0], at
     cdef int[::1] out = np.empty(n, dtype=np.int32)  # OUT
@@ -226,6 +227,21 @@ def adjusted_counts(
         for t in range(counts.shape[0]):
             if begins[t]:
                 out[t] = counts[t]
+    return np.asarray(out)
+
+
+def counts_of_counts(const int[::1] counts):
+    """How many counts are 0, 1, 2, 3, 4, and more.
+
+    Returns
+    -------
+    ndarray of shape (6,), int64
+    """
+    cdef Py_ssize_t t
+    cdef long long[::1] out = np.zeros(6, dtype=np.int64)  # OUT
+    with nogil:
+        for t in range(counts.shape[0]):
+            out[min(counts[t], 5)] += 1
     return np.asarray(out)
 
 
@@ -318,7 +334,7 @@ def make_index(
     A state matters if it was seen as a context, or has a back-off weight other than one; O(n) time.
     """
     cdef Py_ssize_t n = contexts.shape[0], t
-    table_array = _empty_table(2 * (n - n_words) + 16)
+    table_array = _new_slots(2 * (n - n_words) + 16)
     if _fill(table_array, contexts, words, log_proba, n_words) != n - n_words:
         raise ValueError("an n-gram stands there twice")
     suffixes_array = _all_suffixes(table_array, contexts, words, n_words)
@@ -362,6 +378,7 @@ def _fill(
     cdef uint64_t size = table.shape[0], key, at
     cdef Py_ssize_t n = contexts.shape[0], t, different = 0
     with nogil:
+        memset(slots, 0xFF, size * sizeof(sk_slot))
         for t in range(n_words, n):
             if t + AHEAD < n:
                 key = sk_pair(contexts[t + AHEAD] + 1, words[t + AHEAD])

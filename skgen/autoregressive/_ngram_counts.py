@@ -63,15 +63,22 @@ def count(corpus, n_words, order, known=None):
     if known is not None:
         counts[: len(known[0])] += known[0].counts
     orders, ends = [unigrams(counts)], corpus.tokens.copy()
+    most_known = 0 if known is None else max(map(len, known))
+    space = _ngram.table_space(most_known + len(corpus.tokens))
     for n in range(1, order):
-        lower = orders[-1]
         before = NOTHING if known is None else known[n][:4]
-        guess = 2 * len(lower) if n > 1 else len(corpus.tokens) // 8
-        found = _ngram.count_order(
-            corpus.tokens, ends, BEGIN, before, min(guess, len(corpus.tokens))
-        )
-        orders.append(Order(*found, lower.begins[found[0]]))
+        guess = min(_guess(orders, corpus), len(corpus.tokens))
+        found = _ngram.count_order(corpus.tokens, ends, BEGIN, before, guess, space)
+        orders.append(Order(*found, orders[-1].begins.take(found[0])))
     return orders
+
+
+def _guess(orders, corpus):
+    """About how many n-grams the next order has: growth slows down by a half from one to the next."""
+    if len(orders) == 1:
+        return len(corpus.tokens) // 6
+    growth = len(orders[-1]) / len(orders[-2]) if len(orders) > 2 else 5.0
+    return int(len(orders[-1]) * (1.0 + 0.5 * (growth - 1.0)))
 
 
 def smooth(orders, smoothing, prune):
@@ -162,7 +169,7 @@ RULES = {
 
 def _counts_of_counts(counts, now):
     """How many n-grams have count 0 to 4; the last place has all others."""
-    few = np.bincount(np.minimum(counts, 5), minlength=6)
+    few = _ngram.counts_of_counts(counts)
     if len(now) and now.contexts[0] < 0:  # the begin of a sentence is never predicted
         few[min(counts[BEGIN], 5)] -= 1
     return few
@@ -209,7 +216,7 @@ def parameters(orders, smoothed, prune):
     for n in range(len(sizes) - 1, 0, -1):
         entry = np.zeros(len(words[n - 1]), dtype=np.int32)  # of each context that is kept
         entry[kept[n - 1]] = np.arange(starts[n - 1], starts[n])
-        contexts[n] = entry[contexts[n]]
+        contexts[n] = entry.take(contexts[n])
     return Parameters(
         sizes,
         _joined(contexts, kept),

@@ -31,12 +31,13 @@ def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
     tokens, offsets = sentences(rng, n)
     cut = offsets[known]
     lower = [(w,) for w in range(20)]
+    space = _ngram.table_space(len(tokens))
     before, ends = tokens[:cut].copy(), tokens[cut:].copy()
     for order in (2, 3, 4):
         old = NOTHING
         if known:
-            old = _ngram.count_order(tokens[:cut], before, 1, NOTHING, 1)
-        found = _ngram.count_order(tokens[cut:], ends, 1, old, 1)
+            old = _ngram.count_order(tokens[:cut], before, 1, NOTHING, 1, space)
+        found = _ngram.count_order(tokens[cut:], ends, 1, old, 1, space)
         grams = spelled(found, lower, tokens)
         expected = Counter()
         for start, stop in pairwise(offsets):
@@ -49,9 +50,9 @@ def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
 
 def test_suffixes_are_found_again(rng):
     tokens, _ = sentences(rng, 300)
-    ends = tokens.copy()
-    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
-    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
+    ends, space = tokens.copy(), _ngram.table_space(len(tokens))
+    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
+    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
     found = _ngram.find_suffixes(three[0], three[1], two[3], two[:2])
     assert_array_equal(found, three[3])
 
@@ -59,9 +60,9 @@ def test_suffixes_are_found_again(rng):
 def random_model(rng, n_words=12):
     """Arrays of a model of three orders, with made-up numbers; not all suffixes are there."""
     tokens, _ = sentences(rng, 60, n_words)
-    ends = tokens.copy()
-    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
-    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1)
+    ends, space = tokens.copy(), _ngram.table_space(len(tokens))
+    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
+    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
     contexts = np.concatenate([np.full(n_words, -1), two[0], three[0] + n_words])
     words = np.concatenate([np.arange(n_words), two[1], three[1]])
     log_proba, n_lower = -rng.random(len(words)) * 5, n_words + len(two[0])
