@@ -204,8 +204,8 @@ def sampling(run):
             run.progress(title, name)
             rows.append([name, *tokens_a_second(model, setting, 2 if run.quick else run.rounds)])
     note = (
-        f"{DRAWN:,} sentences of order 5, ends of sentences counted, as strings; millions of tokens "
-        "a second, best and median. Tables for the temperature are made beforehand. The target is "
+        f"{DRAWN:,} sentences of order 5 as strings; millions of tokens a second, the ends of "
+        "sentences among them. Tables for the temperature are made beforehand. The target is "
         "for plain draws. KenLM draws nothing, NLTK takes seconds for a word."
     )
     columns = ["case", "best", "median", "target"]

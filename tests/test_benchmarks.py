@@ -75,3 +75,12 @@ def test_peak_memory_is_what_a_call_holds_beyond_its_result():
     n, make = 4_000_000, np.hanning  # numbers of 8 bytes; the window takes several arrays to make
     assert abs(_memory.peak_memory(make, n, np.median) / (8 * n) - 1) < 0.1  # sorts a copy
     assert abs(_memory.peak_memory(make, n, np.copy)) < 0.1 * 8 * n
+
+
+def test_the_speed_of_draws_is_measured(tmp_path):
+    __main__.main(
+        ["ngram", "--quick", "--only", "^sampling (plain|top_k)", "--json", str(tmp_path)]
+    )
+    (table,) = json.loads((tmp_path / "ngram.json").read_text())["tables"]
+    assert [row[0] for row in table["rows"]] == ["plain", "top_k=40"]
+    assert all(row[1] >= row[2] > 0 for row in table["rows"])
