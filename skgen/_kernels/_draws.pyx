@@ -326,7 +326,7 @@ def draw_sentences(
     for s in range(n):
         now, i = state, 0
         with nogil:
-            while i < longest:
+            while i < longest and total_of(&c, now) > 0:
                 if only_top:
                     word = draw_top(&c, now, power, &best, &now, &rng)
                 else:

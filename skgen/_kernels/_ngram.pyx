@@ -12,6 +12,7 @@ follows; an array has the back-off weight of each state and the state to fall ba
 
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
@@ -86,6 +87,7 @@ def count_order(
         total, before = _count_block(
             tokens, ends, start, begin, before, table, fields[0], fields[1], fields[3], total
         )
+        PyErr_CheckSignals()
     _store_counts(table, fields[2])
     for field in fields:
         field.resize(total, refcheck=False)

@@ -13,12 +13,14 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from .._density import RandomState, make_rng
+from .._validation import check_memory
 from ._ngram_arpa import read_arpa, write_arpa
 from ._ngram_base import LanguageModel
 from ._ngram_counts import RULES, Parameters, count, orders_of, parameters, smooth
 from ._ngram_search import Search
 from ._ngram_text import MARKS, Encoder, without_rare
 
+MOST_ORDERS = 60  # of which the kernels can keep a path
 SAMPLE_CONSTRAINTS: dict = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],
     "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -35,7 +37,7 @@ class NGramLM(LanguageModel):
     Parameters
     ----------
     order : int, default=5
-        Length :math:`n` of the longest n-grams.
+        Length :math:`n` of the longest n-grams, up to 60.
     smoothing : {"modified-kneser-ney", "witten-bell", "absolute", "laplace"}, \
 default="modified-kneser-ney"
         How the probability of what was not seen is found. All but "laplace" mix each order with the
@@ -94,8 +96,9 @@ default="modified-kneser-ney"
 
     Training is one pass over the tokens for each order, scoring one for all orders, with memory
     accesses that are asked for ahead. The model has 16 bytes for an n-gram of the highest order and
-    20 for the others. The first call that scores makes a hash table of 32 bytes an n-gram, the first
-    draw others; they are not pickled.
+    20 for the others; training takes about 40 at its peak, beside the numbers of the tokens. The
+    first call that scores makes a hash table of 32 bytes an n-gram, the first draw makes others;
+    they are not pickled.
 
     References
     ----------
@@ -119,7 +122,7 @@ default="modified-kneser-ney"
     """
 
     _parameter_constraints: dict = {
-        "order": [Interval(Integral, 1, None, closed="left")],
+        "order": [Interval(Integral, 1, MOST_ORDERS, closed="both")],
         "smoothing": [StrOptions(set(RULES))],
         "analyzer": [StrOptions({"word", "char"}), callable],
         "tokenizer": [callable, None],
@@ -288,6 +291,11 @@ default="modified-kneser-ney"
         """
         blanks = params.get("analyzer") == "char"
         words, read = read_arpa(path, blanks=blanks)
+        if len(read.sizes) > MOST_ORDERS:
+            raise ValueError(
+                f"{path} has n-grams of order {len(read.sizes)}, but NGramLM knows no more than "
+                f"{MOST_ORDERS}."
+            )
         model = cls(order=len(read.sizes), **params)
         model._store(read, words)
         return model
@@ -319,7 +327,13 @@ default="modified-kneser-ney"
             Column j is of ``vocabulary_[j]``; rows sum to one.
         """
         search = self._search()
-        return search.distributions(search.encoder.encode(contexts).without_ends())
+        begun = search.encoder.encode(contexts).without_ends()
+        check_memory(
+            8 * len(begun) * search.n_words,
+            f"the probabilities of {search.n_words} tokens after {len(begun)} contexts",
+            "pass fewer contexts at a time",
+        )
+        return search.distributions(begun)
 
     @checked(SAMPLE_CONSTRAINTS)
     def sample(

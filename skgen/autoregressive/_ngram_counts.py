@@ -74,7 +74,7 @@ def count(corpus, n_words, order, known=None):
 
 
 def _guess(orders, corpus):
-    """About how many n-grams the next order has: growth slows down by a half from one to the next."""
+    """About how many n-grams the next order has: the growth halves from one order to the next."""
     if len(orders) == 1:
         return len(corpus.tokens) // 6
     growth = len(orders[-1]) / len(orders[-2]) if len(orders) > 2 else 5.0

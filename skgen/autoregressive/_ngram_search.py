@@ -54,7 +54,7 @@ class Search:
         return _draws.distributions(states, children.arrays, self.index, self.n_words)
 
     def draw(self, corpus, n, rng, temperature, top, max_length):
-        """n endings of one unfinished sentence, as words one after the other and offsets."""
+        """Endings of one unfinished sentence, as words one after the other and offsets."""
         state, children = int(self.score(corpus)[1][0]), self._children(1.0 / temperature)
         return _draws.draw_sentences(
             state, n, END, max_length, children.arrays, self.index,

@@ -100,3 +100,11 @@ def test_a_sentence_that_does_not_end_is_cut():
 def test_unusable_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' parameter"):
         NGramLM(2).fit(TEXT).sample(**wrong)
+
+
+def test_a_model_without_anything_to_draw_ends_its_sentences(tmp_path):
+    path = tmp_path / "model.arpa"
+    path.write_text("\\data\\\nngram 1=2\n\\1-grams:\n-99 <s>\n-0.1 <unk>\n\\end\\\n")
+    model = NGramLM.from_arpa(path)
+    for settings in ({}, {"top_k": 3}, {"top_p": 0.5}):
+        assert model.sample(3, 0, **settings) == ["", "", ""]
