@@ -4,3 +4,9 @@ from ._ngram import NGramLM
 from ._ngram_mixture import NGramMixture
 
 __all__ = ["NGramLM", "NGramMixture"]
+"""Autoregressive models of sequences."""
+
+from ._ar import AR
+from ._forecast import Forecast
+
+__all__ = ["AR", "Forecast"]

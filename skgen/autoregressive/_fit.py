@@ -1,0 +1,350 @@
+"""Fits of one autoregression to a set of sequences, by every method."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._kernels import _ar, _ar_exact
+from . import _least_squares as least_squares
+from ._model import ARParams, is_stationary, partial_to_coef
+from ._var import maximize
+
+LOG_2PI = np.log(2 * np.pi)
+
+
+class Task(NamedTuple):
+    """What is to be fitted to what."""
+
+    x: np.ndarray  # (n, d), sequences end to end, centred
+    terms: np.ndarray  # (n, r)
+    exog: np.ndarray  # (n, m)
+    offsets: np.ndarray  # (n_sequences + 1,)
+    weights: np.ndarray | None  # (n_sequences,)
+    time: object  # Terms
+    lags: np.ndarray | None  # those of a subset, None for all up to `order`
+    order: int
+    criterion: str | None  # which chooses an order up to `order`
+    prior: float
+    floor: np.ndarray  # (d,) least innovation variances
+    max_iter: int
+
+    @property
+    def shape(self):
+        """Columns of x, of the terms and of the exogenous ones."""
+        return self.x.shape[1], self.terms.shape[1], self.exog.shape[1]
+
+    @property
+    def plain(self):
+        """Whether the terms are a constant or nothing."""
+        return not self.time.varies
+
+    def n_rows(self, skipped=0):
+        """Rows but for the first ones of each sequence, weighted."""
+        lengths = np.maximum(np.diff(self.offsets) - skipped, 0)
+        return float(lengths.sum() if self.weights is None else self.weights @ lengths)
+
+
+class Found(NamedTuple):
+    """A fit: the recursion about the centre of the task's x."""
+
+    coef: np.ndarray  # (p, d, d)
+    terms: np.ndarray  # (r, d)
+    exog: np.ndarray  # (m, d)
+    sigma: np.ndarray  # (d, d)
+    log_lik: float
+    log_liks: np.ndarray | None = None  # of order 0, 1, ..., where all of them were fitted
+    last: np.ndarray | None = None  # (P, d, d) last coefficient of each order
+    n_iter: int = 1
+    converged: bool = True
+
+
+def choose(task, log_liks, n):
+    """The order that minimises the criterion, and the criteria by name."""
+    paths = criteria(task, log_liks, n)
+    return int(np.argmin(paths[task.criterion])), paths
+
+
+def criteria(task, log_liks, n):
+    """Akaike's, Bayes' and Hannan and Quinn's criterion of order 0, 1, ..."""
+    d, r, m = task.shape
+    size = np.arange(len(log_liks)) * d * d + (r + m) * d + d * (d + 1) // 2
+    price = {"aic": 2.0, "bic": np.log(n), "hqic": 2 * np.log(np.log(max(n, 3.0)))}
+    return {name: -2 * log_liks + each * size for name, each in price.items()}
+
+
+def gaussian_log_liks(scatter, n, floor):
+    """Of residual scatters (..., d, d) of n rows, at their best."""
+    d = scatter.shape[-1]
+    sigma = floored(scatter / n, floor)
+    return -0.5 * n * (np.linalg.slogdet(sigma)[1] + d * (LOG_2PI + 1))
+
+
+def floored(sigma, floor):
+    """Covariances with no variance below the floor, in any direction about."""
+    d = sigma.shape[-1]
+    low = np.sqrt(floor)
+    scaled = sigma / np.outer(low, low)
+    values, vectors = np.linalg.eigh((scaled + np.swapaxes(scaled, -1, -2)) / 2)
+    if (values >= 1).all():
+        return sigma
+    raised = (vectors * np.maximum(values, 1)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return raised * np.outer(low, low).reshape(d, d)
+
+
+# ---- conditional least squares -----------------------------------------------------------------
+
+
+def fit_conditional(task):
+    """Least squares given the first rows of each sequence."""
+    d, r, _ = task.shape
+    factor = _factor(task, task.order)
+    order, path = task.order, {}
+    if task.lags is None and not task.prior:
+        n = task.n_rows(task.order)
+        fits = least_squares.all_orders(factor, r, d, n)
+        log_liks = gaussian_log_liks(fits.scatter, n, task.floor)
+        path = {"log_liks": log_liks, "last": fits.last}
+        if task.criterion is not None:
+            order, _ = choose(task, log_liks, n)
+            factor = factor if order == task.order else _factor(task, order)
+    return _least_squares(task, factor, order)._replace(**path)
+
+
+def _factor(task, order):
+    return least_squares.triangular(
+        task.x, task.terms, task.offsets, task.weights, order, plain=task.plain
+    )
+
+
+def _least_squares(task, factor, order):
+    d, r, m = task.shape
+    n = task.n_rows(order)
+    if task.lags is not None:
+        factor = least_squares.chosen_lags(factor, r, d, task.lags)
+    terms, own, scatter = least_squares.solution(factor, r, d, task.prior, n)
+    coef = own
+    if task.lags is not None:
+        coef = np.zeros((order, d, d))
+        coef[task.lags - 1] = own
+    sigma = floored(scatter / n, task.floor)
+    log_lik = float(gaussian_log_liks(scatter, n, task.floor))
+    return Found(coef, terms, np.zeros((m, d)), sigma, log_lik)
+
+
+# ---- moments -----------------------------------------------------------------------------------
+
+
+def fit_yule_walker(task):
+    """Autocovariances of the deviations from the terms; the fit is stationary."""
+    beta, u = _deviations(task)
+    gamma = least_squares.autocovariance_matrices(u, task.offsets, task.weights, task.order)
+    if u.shape[1] == 1:
+        _, partial, errors = _ar.levinson(gamma[:, 0, 0])
+        return _by_order(task, beta, partial, errors)
+    orders, errors = least_squares.whittle(gamma)
+    last = np.array([own[-1] for own in orders[1:]]).reshape(-1, *gamma.shape[1:])
+    return _best_of(task, beta, orders, errors, last)
+
+
+def fit_burg(task):
+    """Burg's reflection coefficients, of one series; the fit is stationary."""
+    beta, u = _deviations(task)
+    _, partial, errors = _ar.burg(u[:, 0], task.offsets, task.order, task.weights)
+    return _by_order(task, beta, partial, errors)
+
+
+def _by_order(task, beta, partial, errors):
+    """Of one series, from what Levinson's recursion found."""
+    orders = [partial_to_coef(partial[:k])[:, None, None] for k in range(len(partial) + 1)]
+    return _best_of(task, beta, orders, errors[:, None, None], partial[:, None, None])
+
+
+def _best_of(task, beta, orders, errors, last):
+    n = task.n_rows()
+    sigma = floored(errors, task.floor)
+    log_liks = gaussian_log_liks(errors * n, n, task.floor)
+    order = task.order if task.criterion is None else choose(task, log_liks, n)[0]
+    coef = orders[order]
+    terms = task.time.of_recursion(coef, beta) if len(beta) else beta
+    exog = np.zeros((task.exog.shape[1], beta.shape[1]))
+    return Found(coef, terms, exog, sigma[order], float(log_liks[order]), log_liks, last)
+
+
+def _deviations(task):
+    """Coefficients of the terms by least squares, and what they leave."""
+    if task.terms.shape[1] == 0:
+        return np.empty((0, task.x.shape[1])), task.x
+    w = None if task.weights is None else np.sqrt(np.repeat(task.weights, np.diff(task.offsets)))
+    sides = (task.terms, task.x) if w is None else (task.terms * w[:, None], task.x * w[:, None])
+    if task.plain:  # the mean
+        total = 1.0 if w is None else w @ w / len(w)
+        beta = np.mean(sides[1] * (1.0 if w is None else w[:, None]), axis=0)[None] / total
+    else:
+        beta = np.linalg.lstsq(*sides, rcond=None)[0]
+    return beta, np.ascontiguousarray(task.x - task.terms @ beta)
+
+
+# ---- exact maximum likelihood ------------------------------------------------------------------
+
+
+def fit_exact(task):
+    """Maximum likelihood of all rows, the first ones included; the fit is stationary."""
+    if task.x.shape[1] > 1:
+        return _exact_columns(task)
+    return _Exact(task).best()
+
+
+def _exact_columns(task):
+    """Several columns."""
+    r = task.shape[1]
+    sizes = [task.order] if task.criterion is None else range(task.order + 1)
+    runs = [maximize(task, size) for size in sizes]
+    order, path = task.order, {}
+    if task.criterion is not None:
+        log_liks = np.array([log_lik for _, log_lik, _ in runs])
+        order, _ = choose(task, log_liks, task.n_rows())
+        last = np.array([point.coef[-1] for point, _, _ in runs[1:]])
+        path = {"log_liks": log_liks, "last": last}
+    point, log_lik, run = runs[-1 if task.criterion is None else order]
+    terms = task.time.of_recursion(point.coef, point.beta[:r]) if r else point.beta[:0]
+    sigma = floored(point.chol @ point.chol.T, task.floor)
+    return Found(
+        point.coef,
+        terms,
+        point.beta[r:],
+        sigma,
+        log_lik,
+        n_iter=run.n_iter,
+        converged=run.converged,
+        **path,
+    )
+
+
+class _Exact:
+    """One series: the kernel's view of a task, shared by all orders."""
+
+    def __init__(self, task):
+        self.task = task
+        x, self.offsets = _long_enough(task)
+        gone = np.isnan(x[:, 0])
+        self.missing = np.flatnonzero(gone)
+        self.gaps = np.searchsorted(self.missing, self.offsets).astype(np.intp)
+        self.n_obs = self._n_observed(gone)
+        self.z, self.factor, self.known = x.reshape(1, -1), self._factor(x), 0.0
+        if self.factor is None:
+            known = np.concatenate([task.terms, task.exog], axis=1)
+            known = _padded(known, task, self.offsets)
+            # What plain least squares explains is left out: squares of it would drown the rest.
+            self.known = np.linalg.lstsq(known[~gone], x[~gone], rcond=None)[0]
+            columns = [x - known @ self.known, known]
+            self.z = np.ascontiguousarray(np.concatenate(columns, axis=1).T)
+            self.z[:, gone] = 0.0
+
+    def _n_observed(self, gone):
+        """Observed values, weighted."""
+        weights = self.task.weights
+        if weights is None:
+            return float(len(gone) - len(self.missing))
+        return float(np.repeat(weights, np.diff(self.offsets))[~gone].sum())
+
+    def _factor(self, x):
+        """The data in O(p^2) numbers, where nothing is missing."""
+        task = self.task
+        if len(self.missing) or not task.plain or task.exog.shape[1]:
+            return None
+        gram = _ar.lagged_gram(x[:, 0], self.offsets, task.order, task.weights)
+        factor = least_squares.safe_cholesky(gram)
+        return None if factor is None else np.ascontiguousarray(factor.T)
+
+    def run(self, size=None, lags=None, start=None):
+        """The optimum, of some of the lags."""
+        task = self.task
+        return _ar_exact.fit(
+            self.z,
+            self.offsets,
+            task.order,
+            factor=self.factor,
+            constant=task.terms.shape[1] > 0,
+            missing=self.missing,
+            gaps=self.gaps,
+            weights=task.weights,
+            lags=lags,
+            size=size,
+            n_obs=self.n_obs,
+            prior=task.prior,
+            floor=float(task.floor[0]),
+            start=start,
+        )
+
+    def best(self):
+        task = self.task
+        if task.lags is not None:
+            return self._found(self.run(lags=task.lags.astype(np.intp)), task.order)
+        if task.criterion is None:
+            return self._found(self.run(), task.order)
+        runs, start = [], np.empty(0)
+        for size in range(task.order + 1):
+            run = self.run(size=size, start=None if size == 0 else np.append(start, 0.0))
+            start = np.clip(run["coordinates"], -3, 3)
+            runs.append(run)
+        log_liks = np.array([run["log_lik"] for run in runs])
+        order, _ = choose(task, log_liks, self.n_obs)
+        last = np.array([run["coef"][k] for k, run in enumerate(runs[1:])])
+        found = self._found(runs[order], order)
+        return found._replace(log_liks=log_liks, last=last[:, None, None])
+
+    def _found(self, run, order):
+        r = self.task.terms.shape[1]
+        coef, beta = run["coef"][:order, None, None], run["beta"][:, None] + self.known
+        terms = self.task.time.of_recursion(coef, beta[:r]) if r else beta[:0]
+        sigma = np.array([[run["sigma2"]]])
+        return Found(
+            coef,
+            terms,
+            beta[r:],
+            sigma,
+            run["log_lik"],
+            None,
+            None,
+            run["n_iter"],
+            run["converged"],
+        )
+
+
+def _long_enough(task):
+    """The values, shorter sequences being followed by missing ones."""
+    lengths = np.diff(task.offsets)
+    if lengths.min() >= task.order:
+        return task.x, task.offsets
+    offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths, task.order))]).astype(np.intp)
+    return _padded(task.x, task, offsets), offsets
+
+
+def _padded(values, task, offsets):
+    if len(values) == offsets[-1]:
+        return values
+    out = np.full((offsets[-1], values.shape[1]), np.nan)
+    for a, b, to in zip(task.offsets[:-1], task.offsets[1:], offsets[:-1], strict=True):
+        out[to : to + b - a] = values[a:b]
+    return out
+
+
+FITS = {
+    "exact": fit_exact,
+    "conditional": fit_conditional,
+    "yule-walker": fit_yule_walker,
+    "burg": fit_burg,
+}
+
+
+def params_of(task, found, location, scale):
+    """The fitted model in the units of the data, of which the task had `location` removed."""
+    terms = found.terms
+    if task.time.constant:
+        total = found.coef.sum(axis=0) if len(found.coef) else 0.0
+        terms = terms.copy()
+        terms[0] += location - (total @ location if len(found.coef) else 0.0)
+    return ARParams(found.coef, terms, found.exog, found.sigma, location, scale)
+
+
+__all__ = ["FITS", "Found", "Task", "criteria", "is_stationary", "params_of"]

@@ -1,0 +1,206 @@
+"""Conditional least squares and Yule-Walker, of all orders up to one, for any number of columns.
+
+With the columns in the order terms, lag 1, ..., lag p, x the triangular factor of [regressors,
+x] holds the residual sums of squares of every order in its last columns.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+
+from .._kernels import _ar
+
+# A pivot below this share of its column has lost half of its digits to the products.
+SMALL_PIVOT = 1e-8
+CHUNK = 8192  # rows that are orthogonalised together
+PRIOR_STEPS = 5  # between the innovations' variance, in which the prior is told, and the fit
+
+
+class Fits(NamedTuple):
+    """Models of order 0, 1, ..., P of the same rows."""
+
+    scatter: np.ndarray  # (P + 1, d, d) residual sums of squares
+    last: np.ndarray  # (P,) last coefficient of each order; (P, d, d) for several columns
+    n: float  # rows, weighted
+
+
+def triangular(x, terms, offsets, weights, p, *, plain):
+    """The upper triangular factor (q, q) of the rows t >= p of [terms, lag 1 .. p, x].
+
+    ``plain``: the terms are a constant or nothing, and x has about mean zero.
+    """
+    if plain:
+        gram = _gram(x, offsets, weights, p)
+        factor = safe_cholesky(gram if terms.shape[1] else gram[1:, 1:])
+        if factor is not None:
+            return factor
+    return _orthogonalized(x, terms, offsets, weights, p)
+
+
+def safe_cholesky(gram):
+    """The upper triangular factor, or None where it would lose half of its digits."""
+    try:
+        factor = cholesky(gram, check_finite=False)
+    except np.linalg.LinAlgError:
+        return None
+    share = np.diag(factor) ** 2 / np.diag(gram)
+    return factor if (share > SMALL_PIVOT).all() else None
+
+
+def _gram(x, offsets, weights, p):
+    """Products of 1, lag 1 .. p, x."""
+    if x.shape[1] == 1:
+        return _ar.lagged_gram(x[:, 0], offsets, p, weights)
+    total = 0.0
+    for s, (a, b) in enumerate(pairwise(offsets)):
+        w = 1.0 if weights is None else weights[s]
+        total = total + w * _gram_of_one(x[a:b], p)
+    return total
+
+
+def _gram_of_one(x, p):
+    """Of one sequence of several columns: only products with the present are summed over it."""
+    (T, d), q = x.shape, p + 1
+    sums = np.zeros((q, q, d, d))  # [i, j]: x[t-i] x[t-j]'
+    for j in range(q):
+        sums[0, j] = x[p:].T @ x[p - j : T - j]
+    for i in range(1, q):
+        for j in range(i, q):
+            sums[i, j] = (
+                sums[i - 1, j - 1] + np.outer(x[p - i], x[p - j]) - np.outer(x[T - i], x[T - j])
+            )
+    for i in range(q):
+        for j in range(i):
+            sums[i, j] = sums[j, i].T
+    first = np.array([x[p - i : T - i].sum(axis=0) for i in range(q)])
+    arranged = [*range(1, q), 0]
+    out = np.empty((1 + q * d, 1 + q * d))
+    out[0, 0] = T - p
+    out[0, 1:] = out[1:, 0] = first[arranged].ravel()
+    inner = sums[np.ix_(arranged, arranged)]
+    out[1:, 1:] = inner.transpose(0, 2, 1, 3).reshape(q * d, q * d)
+    return out
+
+
+def _orthogonalized(x, terms, offsets, weights, order):
+    """The factor by QR of chunks of rows, in bounded memory."""
+    factor = np.empty((0, terms.shape[1] + (order + 1) * x.shape[1]))
+    for s, (a, b) in enumerate(pairwise(offsets)):
+        w = 1.0 if weights is None else np.sqrt(weights[s])
+        for first in range(a + order, b, CHUNK):
+            t = np.arange(first, min(first + CHUNK, b))
+            lagged = [x[t - j] for j in range(1, order + 1)]
+            rows = w * np.concatenate([terms[t], *lagged, x[t]], axis=1)
+            factor = np.linalg.qr(np.concatenate([factor, rows]), mode="r")
+    short = factor.shape[1] - len(factor)
+    if short > 0:
+        factor = np.concatenate([factor, np.zeros((short, factor.shape[1]))])
+    return factor
+
+
+def all_orders(factor, r, d, n):
+    """What the factor tells of every order."""
+    P = (len(factor) - r) // d - 1
+    right = factor[r:, -d:].reshape(P + 1, d, d)  # blocks of rows: lag 1 .. P, rest
+    squares = np.einsum("kij,kil->kjl", right, right)
+    scatter = np.cumsum(squares[::-1], axis=0)[::-1]
+    blocks = factor[r:, r:].reshape(P + 1, d, P + 1, d)[range(P), :, range(P)]
+    return Fits(scatter, _last_coefficients(blocks, right[:P]), n)
+
+
+def _last_coefficients(blocks, right):
+    """Solutions of triangular systems (P, d, d), zero where the lags before leave nothing."""
+    diagonal = np.einsum("kjj->kj", blocks)
+    alive = (np.abs(diagonal) > 0).all(axis=1)
+    out = np.zeros_like(right)
+    out[alive] = np.linalg.solve(blocks[alive], right[alive]).transpose(0, 2, 1)
+    return out
+
+
+def solution(factor, r, d, precision=0.0, n=1.0):
+    """Coefficients of the terms (r, d) and of the lags (p, d, d), and the residual scatter."""
+    k, drawn = len(factor) - d, with_prior(factor, r, d, precision, n)
+    found = _solve(drawn[:k, :k], drawn[:k, k:])
+    rest = np.concatenate([factor[:k, k:] - factor[:k, :k] @ found, factor[k:, k:]])
+    coef = found[r:].reshape(-1, d, d).transpose(0, 2, 1)
+    return found[:r], coef, rest.T @ rest
+
+
+def chosen_lags(factor, r, d, lags):
+    """The factor of a subset of the lags."""
+    columns = [np.arange(r), *[r + (lag - 1) * d + np.arange(d) for lag in lags]]
+    columns = np.concatenate([*columns, np.arange(len(factor) - d, len(factor))])
+    return np.linalg.qr(factor[:, columns], mode="r")
+
+
+def with_prior(factor, r, d, precision, n):
+    """The factor with rows that draw the coefficients to zero.
+
+    The coefficient of lag l and column j has the standard deviation 1 / (l sqrt(precision)), times
+    that of the innovations of its equation over that of those of column j.
+    """
+    found, k = factor, len(factor) - d
+    lags = np.repeat(np.arange(1, (k - r) // d + 1), d)
+    for _ in range(PRIOR_STEPS if precision else 0):
+        beta = _solve(found[:k, :k], found[:k, k:])
+        rest = np.concatenate([factor[:k, k:] - factor[:k, :k] @ beta, factor[k:, k:]])
+        deviation = np.sqrt(np.sum(rest**2, axis=0) / n)
+        rows = np.zeros((k - r, len(factor)))
+        rows[:, r:k] = np.diag(np.sqrt(precision) * lags * np.tile(deviation, (k - r) // d))
+        found = np.linalg.qr(np.concatenate([factor, rows]), mode="r")
+    return found
+
+
+def _solve(triangle, right):
+    """Back substitution, with zeros for what the columns before explain."""
+    if len(triangle) == 0:
+        return right
+    diagonal = np.abs(np.diag(triangle))
+    lost = diagonal <= 1e-13 * max(diagonal.max(), 1e-300)
+    if lost.any():
+        return np.linalg.lstsq(triangle, right, rcond=1e-13)[0]
+    return solve_triangular(triangle, right, check_finite=False)
+
+
+def autocovariance_matrices(x, offsets, weights, p):
+    """Mean products of x[t] and x[t - h], h = 0 .. p, of shape (p + 1, d, d): positive definite."""
+    d = x.shape[1]
+    if d == 1:
+        sums = _ar.autocovariances(x[:, 0], offsets, p, weights).reshape(-1, 1, 1)
+    else:
+        sums = np.zeros((p + 1, d, d))
+        for s, (a, b) in enumerate(pairwise(offsets)):
+            w = 1.0 if weights is None else weights[s]
+            for h in range(min(p, b - a - 1) + 1):
+                sums[h] += w * x[a + h : b].T @ x[a : b - h]
+    lengths = np.diff(offsets)
+    return sums / (lengths.sum() if weights is None else weights @ lengths)
+
+
+def whittle(gamma):
+    """Yule-Walker's equations of all orders: coefficients by order, and innovation covariances.
+
+    References
+    ----------
+    Whittle (1963). On the fitting of multivariate autoregressions, and the approximate canonical
+    factorization of a spectral density matrix. Biometrika 50.
+    """
+    d = gamma.shape[1]
+    forth, back = np.zeros((0, d, d)), np.zeros((0, d, d))
+    error, mirror = gamma[0], gamma[0]
+    orders, errors = [forth], [error]
+    for k in range(1, len(gamma)):
+        rest = gamma[k] - sum(forth[j] @ gamma[k - 1 - j] for j in range(k - 1))
+        own = np.linalg.lstsq(mirror.T, rest.T, rcond=None)[0].T
+        other = np.linalg.lstsq(error.T, rest, rcond=None)[0].T
+        forth, back = (
+            np.concatenate([forth - own @ back[::-1], own[None]]),
+            np.concatenate([back - other @ forth[::-1], other[None]]),
+        )
+        error = error - own @ rest.T
+        mirror = mirror - other @ rest
+        orders.append(forth)
+        errors.append(error)
+    return orders, np.array(errors)

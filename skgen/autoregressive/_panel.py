@@ -1,0 +1,119 @@
+"""A model for each sequence: thousands of them in one compiled call."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._kernels import _ar_exact
+from ._model import ARParams
+
+CRITERIA = (None, "aic", "bic", "hqic")
+
+
+def fit_each(model, sequences):
+    """Fit a model to each sequence and store their attributes with a leading axis."""
+    x = np.asarray(sequences.rows.values, dtype=np.float64)
+    terms = model._terms()
+    compiled = x.shape[1] == 1 and model.method == "exact" and not terms.varies
+    if compiled and np.ndim(model.order) == 0:
+        _fit_compiled(model, sequences, x[:, 0])
+    else:
+        _fit_one_by_one(model, sequences)
+    late = np.flatnonzero(~model.converged_)
+    if len(late):
+        warnings.warn(
+            f"The likelihood of {len(late)} sequences was still growing at the end, the first of "
+            f"them sequence {late[0]}; a lower order or a prior would help.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def _fit_compiled(model, sequences, x):
+    """One column, exact maximum likelihood with at most a constant."""
+    _, order, criterion = model._order(sequences.lengths, x[:, None])
+    _check_lengths(model, sequences, x, 0 if criterion else order)
+    x, offsets = _at_least(x, sequences.offsets, max(order, 1))
+    missing = np.flatnonzero(np.isnan(x))
+    gaps = np.searchsorted(missing, offsets).astype(np.intp)
+    missing -= np.repeat(offsets[:-1], np.diff(gaps))
+    coef, found, n_iter = _ar_exact.fit_panel(
+        x,
+        offsets,
+        order,
+        model._terms().constant,
+        missing=missing,
+        gaps=gaps,
+        criterion=CRITERIA.index(criterion),
+        prior=float(model.prior),
+    )
+    mean, sigma2, log_lik, orders = found.T
+    model.coef_ = coef
+    model.intercept_ = mean * (1 - coef.sum(axis=1))
+    model.noise_variance_ = sigma2
+    model.trend_coef_, model.exog_coef_ = np.empty((2, len(coef), 0))
+    model.location_, model.scale_ = _moments(x, offsets)
+    model.log_lik_, model.order_, model.lags_ = log_lik, orders.astype(np.intp), None
+    model.n_iter_, model.converged_ = np.where(n_iter < 0, -n_iter - 1, n_iter), n_iter >= 0
+
+
+def _check_lengths(model, sequences, x, order):
+    """Refuse sequences with fewer values than parameters."""
+    seen = np.add.reduceat(~np.isnan(x), sequences.offsets[:-1])
+    needed = order + 1 + int(model._terms().constant)
+    if (seen < needed).any():
+        s = int((seen < needed).argmax())
+        raise ValueError(
+            f"order={model.order!r} with pooled=False: sequence {s} has {seen[s]} values for "
+            f"{needed} parameters; leave it out or use a lower order."
+        )
+
+
+def _at_least(x, offsets, length):
+    """Shorter sequences are followed by missing values."""
+    lengths = np.diff(offsets)
+    if lengths.min() >= length:
+        return np.ascontiguousarray(x), offsets
+    longer = np.concatenate([[0], np.cumsum(np.maximum(lengths, length))]).astype(np.intp)
+    out = np.full(longer[-1], np.nan)
+    for a, b, to in zip(offsets[:-1], offsets[1:], longer[:-1], strict=True):
+        out[to : to + b - a] = x[a:b]
+    return out, longer
+
+
+def _moments(x, offsets):
+    """Mean and standard deviation of each sequence, of shape (n_sequences, 1)."""
+    seen = ~np.isnan(x)
+    n = np.add.reduceat(seen, offsets[:-1])
+    mean = np.add.reduceat(np.where(seen, x, 0.0), offsets[:-1]) / n
+    rest = np.where(seen, x - np.repeat(mean, np.diff(offsets)), 0.0)
+    return mean[:, None], np.sqrt(np.add.reduceat(rest**2, offsets[:-1]) / n)[:, None]
+
+
+def _fit_one_by_one(model, sequences):
+    """Whatever the settings."""
+    own = type(model)(**{**model.get_params(deep=False), "pooled": True})
+    fits = []
+    for s in range(len(sequences)):
+        own.fit(sequences[s])
+        facts = own.log_lik_, own.order_, own.n_iter_, own.converged_
+        fits.append((own._params(), *facts))
+    params, log_lik, orders, n_iter, converged = zip(*fits, strict=True)
+    p, d = max(orders), params[0].shape[1]
+    coef = np.zeros((len(params), p, d, d))
+    for each, one in zip(coef, params, strict=True):
+        each[: len(one.coef)] = one.coef
+    stacked = ARParams(
+        coef, *[np.array(values) for values in zip(*[one[1:] for one in params], strict=True)]
+    )
+    first = int(model._terms().constant)
+    squeeze = (lambda a: a[..., 0]) if d == 1 else (lambda a: a)
+    model.coef_ = coef[:, :, 0, 0] if d == 1 else coef
+    model.intercept_ = squeeze(stacked.terms[:, 0] if first else np.zeros((len(params), d)))
+    model.trend_coef_ = squeeze(stacked.terms[:, first:])
+    model.exog_coef_ = squeeze(stacked.exog)
+    model.noise_variance_ = stacked.sigma[:, 0, 0] if d == 1 else stacked.sigma
+    model.location_, model.scale_ = stacked.location, stacked.scale
+    model.log_lik_, model.order_, model.lags_ = np.array(log_lik), np.array(orders), own.lags_
+    model.n_iter_, model.converged_ = np.array(n_iter), np.array(converged)
