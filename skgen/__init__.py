@@ -29,6 +29,7 @@ _HOME = {
     "PoissonHMM": "hmm",
     "SequenceTransformer": "wrappers",
     "TimeLimit": "_monitors",
+    "lpc": "autoregressive",
     "to_sequences": "_sequences",
 }
 _MODULES = (

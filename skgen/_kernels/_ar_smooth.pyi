@@ -12,6 +12,7 @@ def smooth(
     start: Floats,
     pull: Floats,
     *,
+    ridge: Floats | None = None,
     variance: Floats | None = None,
     normals: Floats | None = None,
     draws: Floats | None = None,

@@ -19,6 +19,7 @@ cdef struct Smoother:
     const Py_ssize_t* entries  # (m,) t d + j, ascending
     Py_ssize_t* first
     Py_ssize_t* place
+    const double* ridge  # (m,), or NULL
     double* L
     double* Z
     double* pivots
@@ -57,6 +58,8 @@ cdef double factorize_missing(Smoother* q) noexcept nogil:
                 for k in range(max(q.first[i], q.first[j]), j):
                     value -= row[k] * q.L[q.place[j] + k]
             row[j] = value
+        if q.ridge != NULL:
+            row[i] += q.ridge[i]
         for j in range(q.first[i], i):
             value = row[j] / q.pivots[j]
             row[i] -= value * row[j]
@@ -104,7 +107,7 @@ cdef void invert_missing(Smoother* q) noexcept nogil:
 def smooth(
     double[:, ::1] u, const Py_ssize_t[::1] entries, const double[:, ::1] A,
     const double[:, :, :, ::1] sums, const double[:, ::1] start, const double[::1] pull, *,
-    double[::1] variance=None, const double[:, ::1] normals=None, double[:, ::1] draws=None,
+    const double[::1] ridge=None, double[::1] variance=None, const double[:, ::1] normals=None, double[:, ::1] draws=None,
     double[:, ::1] gram=None, double[:, ::1] head=None, double weight=1.0,
 ):
     """Fill the missing entries of one sequence of p rows or more with their conditional mean.
@@ -125,6 +128,8 @@ def smooth(
         Precision of the first p rows, in order of time.
     pull : ndarray of shape (m,)  # IN
         Rows of the precision matrix times u, at the missing entries.
+    ridge : ndarray of shape (m,)  # IN
+        Added to the diagonal of the precision matrix.
     variance : ndarray of shape (m,)  # OUT
         Of the missing entries, given the observed ones.
     normals, draws : ndarray of shape (n_draws, m)  # IN, OUT
@@ -153,6 +158,9 @@ def smooth(
     q.p, q.d, q.T, q.m = p, d, u.shape[0], m
     q.A, q.sums, q.entries = &A[0, 0], &sums[0, 0, 0, 0], &entries[0]
     q.start = &start[0, 0] if p else NULL
+    q.ridge = NULL
+    if ridge is not None:
+        q.ridge = &ridge[0]
     q.L = &arena[0]
     q.Z = q.L + size
     q.pivots = q.Z + size

@@ -8,5 +8,6 @@ __all__ = ["NGramLM", "NGramMixture"]
 
 from ._ar import AR
 from ._forecast import Forecast
+from ._signal import Diagnostics, lpc
 
-__all__ = ["AR", "Forecast"]
+__all__ = ["AR", "Diagnostics", "Forecast", "lpc"]

@@ -21,6 +21,7 @@ from ._model import (
     run_filter,
     run_inverse,
 )
+from ._signal import Diagnostics, diagnose
 from ._terms import Terms
 
 
@@ -125,6 +126,50 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
                 mean[rows] = own + smoother.fill(u)
                 std[rows] = smoother.deviations(u)
         return tuple(self._per_step(sequences, each, self._like_outputs) for each in (mean, std))
+
+    def denoise(self, X: ArrayLike, noise_variance: Any) -> Any:
+        """Expected values of sequences that were seen with white noise added to them.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps, n_features), or one such array
+            The model's sequences plus noise; NaN where nothing was seen.
+        noise_variance : float or array-like of shape (n_outputs,)
+            Positive.
+
+        Returns
+        -------
+        object array of arrays, or array of shape (n_steps, n_outputs)
+        """
+        sequences, outputs = self._sequences(X), self._outputs()
+        noise = np.broadcast_to(np.asarray(noise_variance, dtype=np.float64), len(outputs))
+        if not (noise > 0).all():
+            raise ValueError(f"noise_variance={noise_variance!r} must be positive.")
+        out = self._empty(sequences)
+        for part in self._parts(sequences):
+            smoother = Smoother(part.params)
+            for rows, u, mean in part.pieces():
+                out[rows] = mean + smoother.denoise(u, noise)
+        return self._per_step(sequences, out, self._like_outputs)
+
+    def diagnose(self, X: ArrayLike, n_lags: int = 20) -> Diagnostics:
+        """What the innovations of X tell against the model.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps, n_features), or one such array
+        n_lags : int, default=20
+
+        Returns
+        -------
+        Diagnostics
+            Autocorrelations; the tests of Ljung and Box, of McLeod and Li, of Jarque and Bera.
+        """
+        scaled = self.transform(X)
+        pieces = [scaled] if getattr(scaled, "ndim", 2) == 2 else list(scaled)
+        pieces = [np.asarray(piece) for piece in pieces]
+        fitted = self._params(0).shape[0] if len(self._params(0).coef) else 0
+        return diagnose(pieces, n_lags, fitted)
 
     def _complete(self, sequences, method, rng):
         values = np.array(sequences.rows.values, dtype=np.float64)

@@ -246,6 +246,24 @@ class Smoother:
         """Conditional means in the place of missing entries."""
         return self(self.padded(u))[0][: len(u)]
 
+    def denoise(self, y, noise):
+        """Mean of u where y = u + white noise of these variances (d,) was seen."""
+        y, rows = self.padded(y), len(y)
+        seen = ~np.isnan(y)
+        ridge = np.where(seen, 1.0 / noise, 0.0)
+        x = np.zeros_like(y)
+        pull = -(ridge * np.where(seen, y, 0.0)).ravel()
+        _ar_smooth.smooth(
+            x,
+            np.arange(x.size),
+            self.flat,
+            self.sums,
+            self.start,
+            pull,
+            ridge=ridge.ravel(),
+        )
+        return x[:rows]
+
     def _pull(self, x):
         """The precision matrix times x."""
         p, d = self.params.shape
