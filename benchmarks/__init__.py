@@ -16,3 +16,4 @@ a :class:`~benchmarks._runner.Case`; everything else about it is done once, in t
 
 FAMILIES = ("gaussian", "hmm", "outliers")
 FAMILIES = ("gaussian", "ngram", "outliers")
+FAMILIES = ("autoregressive", "gaussian", "outliers")

@@ -17,6 +17,7 @@ MISSING = {
     "fed_funds": 0,
     "galaxies": 0,
     "penguins": 8,
+    "sunspots": 0,
 }
 
 

@@ -11,6 +11,12 @@ import pytest
 import skgen
 
 ROOT = Path(__file__).parents[1]
+PAGES = [
+    "README.md",
+    "docs/quickstart.rst",
+    "docs/migration.rst",
+    "docs/guide/autoregressive.rst",
+]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -22,7 +28,7 @@ def documented(module):
     return set(re.findall(r"^   (\w+)$", bodies[module], flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.rst", "docs/migration.rst"])
+@pytest.mark.parametrize("name", PAGES)
 def test_examples_give_what_they_say(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -107,7 +107,8 @@ cdef void invert_missing(Smoother* q) noexcept nogil:
 def smooth(
     double[:, ::1] u, const Py_ssize_t[::1] entries, const double[:, ::1] A,
     const double[:, :, :, ::1] sums, const double[:, ::1] start, const double[::1] pull, *,
-    const double[::1] ridge=None, double[::1] variance=None, const double[:, ::1] normals=None, double[:, ::1] draws=None,
+    const double[::1] ridge=None, double[::1] variance=None,
+    const double[:, ::1] normals=None, double[:, ::1] draws=None,
     double[:, ::1] gram=None, double[:, ::1] head=None, double weight=1.0,
 ):
     """Fill the missing entries of one sequence of p rows or more with their conditional mean.

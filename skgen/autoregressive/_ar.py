@@ -259,8 +259,8 @@ class AR(Autoregression):
         x = x[:, columns] if exog.shape[1] else x
         self._check_data(x, exog)
         lags, order, criterion = self._order(sequences.lengths, x)
-        location, scale, largest = _moments(x, sequences.rows.has_missing)
-        floor = np.maximum((np.finfo(float).eps * largest) ** 2, 1e-300)
+        location, scale, size = _moments(x, sequences.rows.has_missing)
+        floor = np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
         x = x - location if terms.constant else np.ascontiguousarray(x)
         weights = sequences.weights
         if sequences.single:  # one sequence, whose rows weigh the same
@@ -450,13 +450,16 @@ class AR(Autoregression):
 
 
 def _moments(x, has_missing):
-    """Mean, standard deviation and largest size of the observed entries of each column."""
-    mean, least, most = (
-        (np.nanmean, np.nanmin, np.nanmax) if has_missing else (np.mean, np.min, np.max)
-    )
-    location = mean(x, axis=0)
-    largest = np.maximum(np.abs(least(x, axis=0)), np.abs(most(x, axis=0)))
-    centred = x - location
-    np.square(centred, out=centred)
-    scale = np.sqrt(mean(centred, axis=0))
-    return location, np.where(scale > 0, scale, np.maximum(largest, 1.0)), largest
+    """Mean, standard deviation and root mean square of the observed entries of each column."""
+    if has_missing:
+        location = np.nanmean(x, axis=0)
+        variance = np.nanmean((x - location) ** 2, axis=0)
+    else:  # products, as sums along columns are slow
+        ones = np.full(len(x), 1 / len(x))
+        location = ones @ x
+        centred = x - location
+        location += ones @ centred  # what rounding left
+        variance = np.einsum("ij,ij->j", centred, centred) / len(x)
+    size = np.sqrt(location**2 + variance)
+    scale = np.sqrt(variance)
+    return location, np.where(scale > 0, scale, np.maximum(size, 1.0)), size

@@ -76,12 +76,15 @@ def gaussian_log_liks(scatter, n, floor):
     """Of residual scatters (..., d, d) of n rows, at their best."""
     d = scatter.shape[-1]
     sigma = floored(scatter / n, floor)
-    return -0.5 * n * (np.linalg.slogdet(sigma)[1] + d * (LOG_2PI + 1))
+    log_det = np.log(sigma[..., 0, 0]) if d == 1 else np.linalg.slogdet(sigma)[1]
+    return -0.5 * n * (log_det + d * (LOG_2PI + 1))
 
 
 def floored(sigma, floor):
     """Covariances with no variance below the floor, in any direction about."""
     d = sigma.shape[-1]
+    if d == 1:
+        return np.maximum(sigma, floor)
     low = np.sqrt(floor)
     scaled = sigma / np.outer(low, low)
     values, vectors = np.linalg.eigh((scaled + np.swapaxes(scaled, -1, -2)) / 2)
@@ -143,7 +146,7 @@ def fit_yule_walker(task):
         return _by_order(task, beta, partial, errors)
     orders, errors = least_squares.whittle(gamma)
     last = np.array([own[-1] for own in orders[1:]]).reshape(-1, *gamma.shape[1:])
-    return _best_of(task, beta, orders, errors, last)
+    return _best_of(task, beta, orders.__getitem__, errors, last)
 
 
 def fit_burg(task):
@@ -155,16 +158,19 @@ def fit_burg(task):
 
 def _by_order(task, beta, partial, errors):
     """Of one series, from what Levinson's recursion found."""
-    orders = [partial_to_coef(partial[:k])[:, None, None] for k in range(len(partial) + 1)]
-    return _best_of(task, beta, orders, errors[:, None, None], partial[:, None, None])
+
+    def coef(order):
+        return partial_to_coef(partial[:order])[:, None, None]
+
+    return _best_of(task, beta, coef, errors[:, None, None], partial[:, None, None])
 
 
-def _best_of(task, beta, orders, errors, last):
+def _best_of(task, beta, coef_of, errors, last):
     n = task.n_rows()
     sigma = floored(errors, task.floor)
     log_liks = gaussian_log_liks(errors * n, n, task.floor)
     order = task.order if task.criterion is None else choose(task, log_liks, n)[0]
-    coef = orders[order]
+    coef = coef_of(order)
     terms = task.time.of_recursion(coef, beta) if len(beta) else beta
     exog = np.zeros((task.exog.shape[1], beta.shape[1]))
     return Found(coef, terms, exog, sigma[order], float(log_liks[order]), log_liks, last)

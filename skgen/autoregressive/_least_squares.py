@@ -74,11 +74,13 @@ def _gram_of_one(x, p):
     for i in range(q):
         for j in range(i):
             sums[i, j] = sums[j, i].T
-    first = np.array([x[p - i : T - i].sum(axis=0) for i in range(q)])
+    first = [np.ones(T - p) @ x[p:]]
+    for i in range(1, q):
+        first.append(first[-1] + x[p - i] - x[T - i])
     arranged = [*range(1, q), 0]
     out = np.empty((1 + q * d, 1 + q * d))
     out[0, 0] = T - p
-    out[0, 1:] = out[1:, 0] = first[arranged].ravel()
+    out[0, 1:] = out[1:, 0] = np.array(first)[arranged].ravel()
     inner = sums[np.ix_(arranged, arranged)]
     out[1:, 1:] = inner.transpose(0, 2, 1, 3).reshape(q * d, q * d)
     return out

@@ -14,6 +14,7 @@ from ._loaders import (
     load_japanese_vowels,
     load_kjv,
     load_penguins,
+    load_sunspots,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "load_japanese_vowels",
     "load_kjv",
     "load_penguins",
+    "load_sunspots",
 ]

@@ -2,5 +2,6 @@
 
 from ._convergence import ConvergenceDisplay
 from ._density import DensityDisplay
+from ._forecast import ForecastDisplay, SpectrumDisplay
 
-__all__ = ["ConvergenceDisplay", "DensityDisplay"]
+__all__ = ["ConvergenceDisplay", "DensityDisplay", "ForecastDisplay", "SpectrumDisplay"]
