@@ -132,7 +132,7 @@ def both_models(shape, startprob, transmat, emission, mode):
 
 
 def reset(fit):
-    """hmmlearn's model at its start."""
+    """The model of hmmlearn at its start."""
     vars(fit.theirs).update(fit.start)
     return fit.theirs
 

@@ -1,13 +1,9 @@
-"""Models that predict each step from the steps before it."""
-
-from ._ngram import NGramLM
-from ._ngram_mixture import NGramMixture
-
-__all__ = ["NGramLM", "NGramMixture"]
-"""Autoregressive models of sequences."""
+"""Models that predict each step of a sequence from the steps before it."""
 
 from ._ar import AR
 from ._forecast import Forecast
+from ._ngram import NGramLM
+from ._ngram_mixture import NGramMixture
 from ._signal import Diagnostics, lpc
 
-__all__ = ["AR", "Diagnostics", "Forecast", "lpc"]
+__all__ = ["AR", "Diagnostics", "Forecast", "NGramLM", "NGramMixture", "lpc"]

@@ -1,6 +1,4 @@
 """Small real data for examples and tests; SOURCES.md has their sources and licences."""
-"""Small real tables, and one text, for examples and tests; SOURCES.md has their sources and licences."""
-"""Small real tables and one text; SOURCES.md has their sources and licences."""
 
 from ._loaders import (
     load_airquality,

@@ -155,4 +155,6 @@ def load_japanese_vowels(*, subset="all"):
         feature_names=columns[3:],
         DESCR=_description("japanese_vowels"),
     )
+
+
 load_sunspots = _loader("sunspots", (289, 2), "Yearly numbers of sunspots since 1700.")
