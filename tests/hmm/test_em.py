@@ -72,7 +72,8 @@ def test_em_never_falls(case, gaps, rng):
         pytest.skip("without a floor for variances there is no maximum")
     X = make_sequences(case, rng, gaps, [30, 1, 45, 2])
     for acceleration in (False, True):
-        model = HMM(case.emission, 3, acceleration=acceleration, random_state=0)
+        options = {"acceleration": acceleration, "init_params": "k-means++", "random_state": 0}
+        model = HMM(case.emission, 3, **options)
         assert_climbs(climbing(model, X))
 
 

@@ -310,7 +310,7 @@ def test_early_stopping_watches_other_sequences(X):
 
 def test_a_checkpoint_is_gone_on_with(X, tmp_path):
     path = tmp_path / "model.joblib"
-    model = GaussianHMM(3, init_params="random", random_state=0, max_iter=4, tol=0.0)
+    model = GaussianHMM(3, random_state=0, max_iter=4, tol=0.0, init_params="random")
     with pytest.warns(ConvergenceWarning):
         model.set_callbacks(Checkpoint(path, every=2)).fit(X)
     loaded = Checkpoint.load(path)
