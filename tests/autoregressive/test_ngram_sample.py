@@ -61,6 +61,44 @@ def known_proba(model, sentence):
     return np.prod(proba[np.arange(len(tokens)), columns] / (1 - proba[:, 0]))
 
 
+def with_gaps(model, path, rng):
+    """The model without many of the n-grams that are no contexts of others."""
+    model.to_arpa(path)
+    parts = path.read_text().split("\n\n")
+    needed, kept = set(), []
+    for part in parts[:0:-1]:
+        lines = part.split("\n")
+        if "\\1-grams" not in part:
+            own = [line.split("\t")[1] if "\t" in line else "" for line in lines]
+            lines = [
+                line for line, gram in zip(lines, own, strict=True)
+                if not gram or gram in needed or rng.random() < 0.5
+            ]  # fmt: skip
+            needed = {line.split("\t")[1].rpartition(" ")[0] for line in lines if "\t" in line}
+        kept.insert(0, lines)
+    sizes = [sum("\t" in line for line in lines) for lines in kept if "\t" in "".join(lines)]
+    head = ["\\data\\", *(f"ngram {n}={size}" for n, size in enumerate(sizes, start=1))]
+    path.write_text("\n".join(line for lines in [head, *kept] for line in lines) + "\n")
+    return NGramLM.from_arpa(path)
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 1.7}, {"top_k": 4}], ids=str)
+def test_draws_follow_models_from_which_shorter_ngrams_are_missing(tmp_path, settings, rng):
+    """Their probabilities do not sum to one, and are taken in proportion."""
+    words = rng.choice(list("abcdef"), p=np.arange(1, 7) / 21, size=600)
+    text = [" ".join(part) for part in np.split(words, np.cumsum(rng.integers(0, 9, 120)))]
+    whole = NGramLM(5).fit(text)
+    model, n = with_gaps(whole, tmp_path / "model.arpa", rng), 20_000
+    assert model.n_ngrams_.sum() < 0.8 * whole.n_ngrams_.sum()
+    for context in ("a b f e", "f f f", "e d f", "f d e c"):
+        drawn = Counter(model.sample(n, 0, context=context, max_length=1, **settings))
+        expected = n * changed(model.predict_proba([context])[0], **settings)
+        names = [f"{context} {token}".removesuffix(" </s>") for token in model.vocabulary_]
+        observed = np.array([drawn[name] for name in names])
+        possible = expected > 0
+        assert stats.chisquare(observed[possible], expected[possible]).pvalue > 1e-4
+
+
 def test_sentences_are_drawn_as_often_as_they_are_probable():
     model, n = NGramLM(3).fit(TEXT), 20_000
     for sentence, count in Counter(model.sample(n, 1)).most_common(20):

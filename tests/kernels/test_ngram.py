@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skgen._kernels import _ngram, _text
+from skgen._kernels import _draws, _ngram, _text
 from skgen._kernels._threads import limit_threads
 
 MARKS = 0, 1, 2
@@ -57,31 +57,37 @@ def test_suffixes_are_found_again(rng):
     assert_array_equal(found, three[3])
 
 
-def random_model(rng, n_words=12):
-    """Arrays of a model of three orders, with made-up numbers; not all suffixes are there."""
-    tokens, _ = sentences(rng, 60, n_words)
+def random_model(rng, n_words=8):
+    """Arrays of a model of four orders, with made-up numbers; many suffixes are not there."""
+    tokens, _ = sentences(rng, 100, n_words)
     ends, space = tokens.copy(), _ngram.table_space(len(tokens))
-    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
-    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
-    contexts = np.concatenate([np.full(n_words, -1), two[0], three[0] + n_words])
-    words = np.concatenate([np.arange(n_words), two[1], three[1]])
-    log_proba, n_lower = -rng.random(len(words)) * 5, n_words + len(two[0])
-    log_backoff = np.where(rng.random(n_lower) < 0.3, 0.0, -rng.random(n_lower))
-    single = np.float32
-    arrays = contexts.astype(np.int32), words.astype(np.int32)
-    return *arrays, log_proba.astype(single), log_backoff.astype(single)
+    orders = [_ngram.count_order(tokens, ends, 1, NOTHING, 1, space)[:2] for _ in range(3)]
+    needed, parts = np.empty(0, dtype=int), []
+    for contexts, words in orders[::-1]:  # a context must stay as long as it is one
+        kept = np.union1d(needed, np.flatnonzero(rng.random(len(words)) < 0.5))
+        if parts:
+            parts[0] = np.searchsorted(kept, parts[0][0]), parts[0][1]
+        parts.insert(0, (contexts[kept], words[kept]))
+        needed = np.unique(contexts[kept])
+    starts = np.cumsum([0, n_words, *(len(words) for _, words in parts)])
+    own = [part[0] + start for part, start in zip(parts, starts, strict=False)]
+    contexts = np.concatenate([np.full(n_words, -1), *own]).astype(np.int32)
+    words = np.concatenate([np.arange(n_words), *(words for _, words in parts)]).astype(np.int32)
+    log_proba = -rng.random(len(words)) * 5
+    log_backoff = np.where(rng.random(starts[3]) < 0.3, 0.0, -rng.random(starts[3]))
+    return contexts, words, log_proba.astype(np.float32), log_backoff.astype(np.float32)
 
 
-def scores_by_definition(model, tokens, n_words):
+def scores_by_definition(model, tokens):
     """The longest n-gram that is there, after the back-off weights of longer contexts."""
     contexts, words, log_proba, log_backoff = model
-    names = {}
-    for entry, (c, w) in enumerate(zip(contexts.tolist(), words.tolist(), strict=True)):
-        own = () if c < 0 else list(names)[c]
-        names[(*own, w)] = entry
+    spelled = []
+    for c, w in zip(contexts.tolist(), words.tolist(), strict=True):
+        spelled.append((*(() if c < 0 else spelled[c]), w))
+    names = {gram: entry for entry, gram in enumerate(spelled)}
     out = [0.0]
     for i in range(1, len(tokens)):
-        context, total = tuple(tokens[max(0, i - 2) : i]), 0.0
+        context, total = tuple(tokens[max(0, i - 3) : i]), 0.0
         while (*context, tokens[i]) not in names:
             if context in names:
                 total += log_backoff[names[context]]
@@ -93,20 +99,38 @@ def scores_by_definition(model, tokens, n_words):
 @pytest.mark.parametrize("n", [0, 1, 5, 700])
 def test_scores_are_those_of_the_definition(n, rng):
     model = random_model(rng)
-    tokens, offsets = sentences(rng, max(n, 1), 12)
+    tokens, offsets = sentences(rng, max(n, 1), 8)
     tokens, offsets = tokens[: offsets[n]], offsets[: n + 1]
-    index = _ngram.make_index(*model, 12)
+    index = _ngram.make_index(*model, 8)
     found, states = _ngram.score(tokens, offsets, index)
     assert len(states) == n
     for s in range(min(n, 20)):
         sentence = slice(offsets[s], offsets[s + 1])
-        expected = scores_by_definition(model, tokens[sentence].tolist(), 12)
+        expected = scores_by_definition(model, tokens[sentence].tolist())
         assert_allclose(found[sentence], expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("power", [1.0, 0.6, 2.0])
+def test_own_and_other_words_of_a_state_have_all_of_its_weight(power, rng):
+    contexts, words, log_proba, log_backoff = model = random_model(rng)
+    index = _ngram.make_index(*model, 8)
+    states = np.arange(len(log_backoff) + 1, dtype=np.uint32)
+    order = np.argsort(-log_proba, kind="stable")
+
+    def children(power):
+        weights = np.exp(power * log_proba.astype(float))
+        backoff = np.exp(power * log_backoff.astype(float))
+        return _draws.make_children(contexts, words, order, weights, backoff, index)
+
+    proba = _draws.distributions(states, children(1.0), index, 8)
+    starts, _, _, sums, rest = children(power)
+    own = np.where(np.diff(starts) > 0, sums[starts[1:] - 1], 0.0)
+    assert_allclose(own + rest, (proba**power).sum(axis=1), rtol=1e-10)
+
+
 def test_threads_give_the_same_bits(rng):
-    index = _ngram.make_index(*random_model(rng), 12)
-    tokens, offsets = sentences(rng, 3000, 12)
+    index = _ngram.make_index(*random_model(rng), 8)
+    tokens, offsets = sentences(rng, 3000, 8)
     results = []
     for n_threads in (1, 3):
         with limit_threads(n_threads):
@@ -117,9 +141,9 @@ def test_threads_give_the_same_bits(rng):
 
 def test_an_ngram_that_stands_twice_is_refused(rng):
     contexts, words, log_proba, log_backoff = random_model(rng)
-    contexts[13], words[13] = contexts[12], words[12]
+    contexts[9], words[9] = contexts[8], words[8]
     with pytest.raises(ValueError, match="twice"):
-        _ngram.make_index(contexts, words, log_proba, log_backoff, 12)
+        _ngram.make_index(contexts, words, log_proba, log_backoff, 8)
 
 
 def test_a_vocabulary_grows_beyond_its_first_table(rng):
