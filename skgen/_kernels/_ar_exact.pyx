@@ -1,6 +1,6 @@
 """Exact maximum likelihood of autoregressions of one series, or of each series of a panel.
 
-Quasi-Newton iterations from Yule-Walker's coefficients and the Gauss-Newton matrix there; see
+Quasi-Newton iterations from Yule-Walker's coefficients and the information matrix there; see
 _ar_likelihood.pyx for the function that is maximised.
 """
 
@@ -28,7 +28,9 @@ cdef double MOST_START = 0.98  # partial autocorrelation at the start
 cdef double FAR = 19.0  # coordinate beyond which tanh is 1 to the last bit
 cdef double FLAT = 1e-13  # gain in nats that is left, to first order, at the end
 cdef double ROUNDING = 1e-15  # of a log-likelihood, by its size and the number of values
+cdef int STALLED = 4  # iterations within rounding, after which there is nothing left to gain
 cdef int MAX_ITER = 200
+cdef int REFRESH = 20  # iterations after which curvature is taken from the model again
 cdef int NONE = 0, BIC = 2, HQIC = 3  # Akaike's is 1
 
 
@@ -65,10 +67,29 @@ cdef void start(Problem* q, double* theta, double* c, double* work) noexcept nog
         theta[i] = c[q.lags[i]] / c[0] * 0.9 / q.size if c[0] > 0 else 0.0
 
 
-cdef bint newton_start(
-    Problem* q, const double* theta, const double* c, double* H, double* J, double* work
+cdef void model_moments(Problem* q, double* c) noexcept nogil:
+    """The autocovariances c (p + 1,) of the point that was evaluated last, times the values."""
+    cdef Py_ssize_t h, j, order, n = q.size if q.lags == NULL else q.p
+    cdef double error = q.sigma2 * q.n_obs
+    cdef const double* a
+    for j in range(n):
+        error /= max(q.rest[j], 1e-15)
+    c[0] = error
+    for h in range(1, q.p + 1):
+        order = min(h - 1, n)
+        a = q.levels + order * (q.p + 1)
+        c[h] = 0.0
+        for j in range(order):
+            c[h] += a[j] * c[h - 1 - j]
+        if h <= n:
+            c[h] += q.partial[h - 1] * error
+            error *= q.rest[h - 1]
+
+
+cdef bint information(
+    Problem* q, const double* c, double* H, double* J, double* work
 ) noexcept nogil:
-    """The inverse of the Gauss-Newton matrix in H (m, m); False where it is not definite."""
+    """The inverse of Fisher's information in H (m, m); False where it is not definite."""
     cdef Py_ssize_t i, j, r, m = q.size, p = q.p
     cdef double value
     for j in range(p):  # J[j, i]: coefficient j by coordinate i
@@ -147,7 +168,7 @@ cdef int minimize(Problem* q, double* theta, bint warm) noexcept nogil:
     cdef double* new = gn + w
     cdef double* work = new + w
     cdef double value, trial, slope, t, longest, rounding = 0.0, amplified
-    cdef int iteration = 0, _trial
+    cdef int iteration = 0, stalled = 0, _trial
     cdef bint found = False, settled = False
     if arena == NULL:
         return -1000
@@ -157,9 +178,11 @@ cdef int minimize(Problem* q, double* theta, bint warm) noexcept nogil:
         memset(theta, 0, m * sizeof(double))
         value = evaluate(q, theta, g)
     amplified = q.amplified
-    if m and not newton_start(q, theta, c, H, J, work):
-        scaled_identity(H, m, 1.0 / q.n_obs)
     while m > 0 and iteration < MAX_ITER:
+        if iteration % REFRESH == 0:  # the last evaluation was at theta
+            model_moments(q, c)
+            if not information(q, c, H, J, work):
+                scaled_identity(H, m, 1.0 / q.n_obs)
         slope = longest = 0.0
         for i in range(m):
             d[i] = 0.0
@@ -201,9 +224,13 @@ cdef int minimize(Problem* q, double* theta, bint warm) noexcept nogil:
             work[i] = gn[i] - g[i]
             theta[i] = new[i]
             g[i] = gn[i]
+        stalled = stalled + 1 if value - trial <= rounding else 0
         value, amplified = trial, q.amplified
         update_inverse(H, d, work, work + w, m)
         iteration += 1
+        if stalled == STALLED:
+            settled = True
+            break
     settled = settled or m == 0
     evaluate(q, theta, g)  # the last trial may have been another point
     free(arena)

@@ -6,6 +6,7 @@ import numpy as np
 
 MEMORY = 20
 ROUNDING = 1e-15
+STALLED = 4  # iterations within rounding, after which there is nothing left to gain
 
 
 class Minimum(NamedTuple):
@@ -30,7 +31,7 @@ def minimize(function, x, *, size, max_iter, flat=1e-12):
         The gain, to first order, that may be left.
     """
     value, gradient = function(x)
-    moves, changes = [], []
+    moves, changes, stalled = [], [], 0
     for n_iter in range(max_iter):
         step = -_inverse_hessian(gradient, moves, changes)
         slope = step @ gradient
@@ -42,11 +43,15 @@ def minimize(function, x, *, size, max_iter, flat=1e-12):
         found = _search(function, x, value, step, slope, rounding)
         if found is None:
             return Minimum(x, value, n_iter, -slope < 1e6 * rounding)
-        further, value, steeper = found
+        further, reached, steeper = found
+        stalled = stalled + 1 if value - reached <= rounding else 0
+        value = reached
         move, change = further - x, steeper - gradient
         if move @ change > 1e-12 * np.linalg.norm(move) * np.linalg.norm(change):
             moves, changes = [*moves[1 - MEMORY :], move], [*changes[1 - MEMORY :], change]
         x, gradient = further, steeper
+        if stalled == STALLED:
+            return Minimum(x, value, n_iter + 1, True)
     return Minimum(x, value, max_iter, False)
 
 
