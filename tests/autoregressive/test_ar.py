@@ -386,6 +386,33 @@ def test_a_trend_goes_on_in_the_forecast(rng):
     assert_allclose(model.forecast(24, x).mean, model.forecast(24).mean)
 
 
+def test_long_series_are_continued_at_their_time(rng):
+    t = np.arange(1, 1502.0)
+    x = (0.01 * t + np.sin(2 * np.pi * t / 7))[:, None] + 0.1 * ar_series([0.5], 1501, rng)
+    model = AR(1, trend="linear", period=7, method="conditional").fit(x)
+    assert len(model.context_) < model.n_steps_ == 1501
+    assert_allclose(model.forecast(9).mean, model.forecast(9, x).mean, rtol=1e-9)
+
+
+def test_conditional_fits_of_some_lags_are_least_squares(x):
+    model = AR([1, 4], method="conditional").fit(x)
+    rows, target = design(x[:, 0], 4)
+    beta = np.linalg.lstsq(rows[:, [0, 1, 4]], target, rcond=None)[0]
+    own = [model.intercept_, model.coef_[0], model.coef_[3]]
+    assert_allclose(own, beta, rtol=1e-9)
+    assert_array_equal(model.coef_[1:3], 0)
+
+
+def test_weights_count_in_fits_with_a_trend(rng):
+    X = [ar_series(COEF, n, rng) for n in (40, 60)]
+    for method in ("exact", "conditional", "yule-walker"):
+        settings = {"method": method, "trend": "linear"}
+        twice = AR(2, **settings).fit([X[0], X[1], X[1]])
+        weighted = AR(2, **settings).fit(X, sample_weight=[1, 2])
+        assert_allclose(weighted.coef_, twice.coef_, atol=1e-7)
+        assert_allclose(weighted.trend_coef_, twice.trend_coef_, atol=1e-7)
+
+
 def test_exogenous_columns_explain_and_are_given_for_the_future(rng):
     z = rng.standard_normal((400, 2))
     x = ar_series([0.7], 400, rng) + z @ [[2.0], [-1.0]]
