@@ -15,7 +15,7 @@ import narwhals as nw
 import numpy as np
 from scipy import sparse
 
-from ._kernels import _rows
+from ._kernels import _counts, _rows
 
 
 class Patterns(NamedTuple):
@@ -30,6 +30,7 @@ class Patterns(NamedTuple):
     masks: np.ndarray  # (n_patterns, d) bool, True where observed
 
 
+MAX_COUNT = 2.0**52  # beyond, float64 has no odd numbers
 NATIVE_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -132,9 +133,8 @@ class Rows:
 
     @cached_property
     def codes(self):
-        """The values of the first column as integers, -1 where they are missing."""
-        column = self.values[:, 0]
-        return np.where(np.isnan(column), -1.0, column).astype(np.intp)
+        """The first column as integers, -1 where missing and -2 where none; lowest and highest."""
+        return _counts.codes(self.values, MAX_COUNT)
 
     def block(self, start, stop):
         """Rows ``start`` to ``stop - 1``, without a copy."""

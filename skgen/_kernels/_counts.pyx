@@ -41,6 +41,24 @@ def first_outside(const floating[:, ::1] X, double upper):
     return i, next(j for j, x in enumerate(row) if x == x and not is_count(x, upper))
 
 
+def codes(const floating[:, ::1] X, double upper):
+    """The first column as integers, -1 for a missing entry and -2 for one that is no count.
+
+    Returns the codes (n,), the lowest and the highest of them.
+    """
+    cdef Py_ssize_t n = X.shape[0], i, code, lowest = 0, highest = -1
+    cdef double x
+    cdef Py_ssize_t[::1] out = np.empty(n, dtype=np.intp)  # OUT
+    with nogil:
+        for i in range(n):
+            x = X[i, 0]
+            code = <Py_ssize_t>x if is_count(x, upper) else (-1 if x != x else -2)
+            lowest = min(lowest, code)
+            highest = max(highest, code)
+            out[i] = code
+    return np.asarray(out), lowest, highest
+
+
 def log_factorials(const floating[:, ::1] X):
     """Sum over the observed entries of each row of log x!; infinite where one is no count."""
     cdef Py_ssize_t n = X.shape[0], d = X.shape[1], i, j

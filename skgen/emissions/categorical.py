@@ -134,11 +134,11 @@ class Categorical(Emission):
         """The codes of one column and their log probabilities; a table for several columns."""
         if rows.n_features > 1:
             return super().source(params, rows)
-        known, codes = _known(params), rows.codes
-        if self.unknown == "error":
-            self._refuse_unknown(rows, known)
-        else:
-            recognised = (rows.values[:, 0] == codes) & (codes < known.shape[1])
+        known, (codes, lowest, highest) = _known(params), rows.codes
+        if lowest < -1 or highest >= known.shape[1] or not known.all():
+            if self.unknown == "error":
+                self._refuse_unknown(rows, known)
+            recognised = (codes >= 0) & (codes < known.shape[1])
             recognised[recognised] = known[0, codes[recognised]]
             codes = np.where(recognised, codes, -1)
         return {"symbols": (codes, np.where(known, _columns.log(params.probs), 0.0)[:, 0])}

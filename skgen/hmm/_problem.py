@@ -5,11 +5,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import xlogy
 
 from .._em import ROUNDING, run_em
 from .._kernels import _hmm
 from .._sequences import Sequences
 from .._validation import check_array_parameter
+from ..emissions._base import BLOCK_ROWS, add
 from ._chain import ChainParams
 
 # Responsibilities of a start are drawn towards uniform: EM leaves no probability of zero.
@@ -49,6 +51,11 @@ class HMMProblem:
     def points(self):
         """The rows as points for k-means."""
         return self.emission.embed(self.rows)
+
+    @cached_property
+    def all_known(self):
+        """Whether the states of all rows are known."""
+        return self.labels is not None and bool((self.labels >= 0).all())
 
     @property
     def all_given(self):
@@ -108,17 +115,20 @@ class HMMProblem:
 
     def chain_of(self, resp):
         """A chain from the responsibilities of neighbouring rows, drawn towards uniform."""
-        offsets = self.sequences.offsets
-        within = np.ones(len(resp), dtype=bool)
-        within[offsets[1:] - 1] = False
-        before = np.flatnonzero(within)
-        uniform = self.chain.uniform()
+        offsets, before, uniform = self.sequences.offsets, self._followed, self.chain.uniform()
         counts = (resp[before].T @ resp[before + 1]) * self.chain.allowed
         size = np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
         counts = counts + SMOOTHING * size * uniform.transmat
         first = (resp[offsets[:-1]].sum(axis=0) + uniform.startprob) * self.chain.first
         given = {name: self.given[name] for name in ChainParams._fields if name in self.given}
         return self.chain.maximize(first, counts, uniform._replace(**given), given)
+
+    @cached_property
+    def _followed(self):
+        """The rows that another row of their sequence follows."""
+        within = np.ones(len(self.rows), dtype=bool)
+        within[self.sequences.offsets[1:] - 1] = False
+        return np.flatnonzero(within)
 
     def step(self, params):
         """The parameters after one step of EM, and the objective before it."""
@@ -140,6 +150,8 @@ class HMMProblem:
 
     def expectation(self, params, statistics=True):
         """The E-step: one pass of the forward-backward recursions over all sequences."""
+        if self.all_known:
+            return self._counted(params, statistics)
         given, rows = self.source(params), self.rows
         resp = None
         if statistics and "log_lik" in given:
@@ -163,6 +175,29 @@ class HMMProblem:
         np.nan_to_num(resp, copy=False)  # a sequence of probability zero tells nothing
         found = self.emission.statistics(params.emission, rows, self._where_seen(resp))
         return ChainStatistics(log_lik, start, counts, found)
+
+    def _counted(self, params, statistics):
+        """The E-step where all states are known: counting, by blocks of rows."""
+        rows, labels, K, found = self.rows, self.labels, self.chain.n_states, None
+        offsets, before = self.sequences.offsets, self._followed
+        weights = np.ones(len(rows)) if rows.weights is None else rows.weights
+        start = np.bincount(labels[offsets[:-1]], weights[offsets[:-1]], K)
+        pairs = labels[before] * K + labels[before + 1]
+        counts = np.bincount(pairs, weights[before], K * K).reshape(K, K)
+        log_lik = xlogy(start, params.chain.startprob).sum()
+        log_lik += xlogy(counts, params.chain.transmat).sum()
+        for first in range(0, len(rows), BLOCK_ROWS):
+            part = slice(first, first + BLOCK_ROWS)
+            block, resp = rows.block(first, part.stop), np.eye(K)[labels[part]]
+            log_densities = self.emission.log_likelihood(params.emission, block)
+            log_lik += log_densities[resp > 0] @ weights[part]
+            if statistics:
+                resp *= weights[part, None]
+                if self._empty is not None:
+                    resp[self._empty[part]] = 0.0
+                of_block = self.emission.statistics(params.emission, block, resp)
+                found = of_block if found is None else add(found, of_block)
+        return ChainStatistics(float(log_lik), start, counts, found)
 
     def run(self, start, max_iter, tol, monitor=None, *, accelerated=True):
         """EM over all sequences, an :class:`~skgen._em.EMResult`."""

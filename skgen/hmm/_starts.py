@@ -23,10 +23,12 @@ LEAST_SCATTER = 0.01  # of a window, as a share of the variance of all rows
 def start_of(problem, method, rng):
     """Parameters from which EM runs over all sequences."""
     K, labels = problem.chain.n_states, problem.labels
-    if K == 1 or problem.all_given or (labels is not None and (labels >= 0).all()):
-        return problem.start(np.full((len(problem.rows), K), 1.0 / K))
+    if K == 1:
+        return problem.start(np.ones((len(problem.rows), 1)))
     enough = max(RACE_ROWS, 50 * K * problem.rows.n_features)
     part = problem.on(*part_of(problem.sequences, labels, enough, rng))
+    if problem.all_given or problem.all_known:  # nothing is left to find, or counting will tell
+        return part.start(np.full((len(part.rows), K), 1.0 / K))
     methods = (method,)
     if method == "auto":
         methods = RACE if problem.chain.allowed.all() else ("segments", *RACE)

@@ -11,7 +11,10 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from skgen import HMM, CategoricalHMM, GaussianHMM, PoissonHMM
-from skgen._sequences import Rows
+from skgen._sequences import Rows, Sequences
+from skgen.emissions import Gaussian
+from skgen.hmm._chain import Chain
+from skgen.hmm._problem import HMMProblem
 
 each_emission = pytest.mark.parametrize("case", EMISSIONS.values(), ids=EMISSIONS)
 with_gaps = pytest.mark.parametrize("gaps", [0.0, 0.3], ids=["complete", "gaps"])
@@ -309,6 +312,23 @@ def test_known_states_are_counted(rng):
     rows, states = np.concatenate(X)[:, 0], np.concatenate(y)
     assert_allclose(model.means_[:, 0], [rows[states == k].mean() for k in range(3)])
     assert_allclose(model.covariances_[:, 0], [rows[states == k].var() for k in range(3)])
+
+
+def test_counting_is_the_e_step_of_known_states(rng):
+    X, y = labelled(rng)
+    X[0][2] = np.nan
+    rows = Rows(np.concatenate(X), np.repeat([1.0, 2.5, 0.5], [len(x) for x in X]))
+    sequences = Sequences(rows, np.cumsum([0, *(len(x) for x in X)]))
+    problem = HMMProblem(Gaussian("diag").adapt(rows, 3), Chain(3), sequences, np.concatenate(y))
+    params = problem.start(np.full((len(rows), 3), 1 / 3))
+    counted = problem.expectation(params)
+    problem.all_known = False  # as if the recursions were needed
+    run = problem.expectation(params)
+    assert_allclose(counted.log_lik, run.log_lik, rtol=1e-13)
+    assert_allclose(counted.start_counts, run.start_counts, atol=1e-13)
+    assert_allclose(counted.counts, run.counts, atol=1e-13)
+    for one, other in zip(counted.emission, run.emission, strict=True):
+        assert_allclose(one, other, atol=1e-12)
 
 
 def test_some_known_states_tell_the_states_apart(rng):
