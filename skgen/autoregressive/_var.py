@@ -44,6 +44,7 @@ class Likelihood:
         per_row = np.repeat(self._weights(), np.diff(self.offsets))
         self.n_obs = float(per_row @ seen.sum(axis=1))
         self.n_rows = self.n_obs / d
+        self.ratio = np.ones((d, d))
 
     def _weights(self):
         return np.ones(len(self.offsets) - 1) if self.weights is None else self.weights
@@ -76,8 +77,7 @@ class Likelihood:
         return value, Point(coef, slope_beta, chol)
 
     def _with_prior(self, point, value, coef):
-        # Without the scales of the innovations, whose ratios columns of like units have near 1.
-        squared = self.prior * np.arange(1, self.order + 1)[:, None, None] ** 2
+        squared = self.prior * np.arange(1, self.order + 1)[:, None, None] ** 2 * self.ratio
         return value - 0.5 * (squared * point.coef**2).sum(), coef - squared * point.coef
 
 
@@ -187,6 +187,8 @@ def maximize(task, order):
     """The maximum of the exact likelihood at one order: point, log-likelihood, run."""
     likelihood = Likelihood(task, order)
     start, gram = _start(task, likelihood, order)
+    variance = np.sum(start.chol**2, axis=1)
+    likelihood.ratio = variance / variance[:, None]  # the prior's units, not moved by the fit
     coordinates = _Coordinates(start, gram, likelihood.known, likelihood.n_rows, likelihood.active)
 
     def function(theta):

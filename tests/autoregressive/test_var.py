@@ -133,3 +133,13 @@ def test_the_spectrum_integrates_to_the_covariance(rng):
     assert_allclose(variance, model.autocovariance(0)[0], atol=1e-6)
     psi = model.impulse_response(300, orthogonal=True)
     assert_allclose(np.einsum("hij,hkj->ik", psi, psi), model.autocovariance(0)[0], rtol=1e-8)
+
+
+@pytest.mark.parametrize("method", ["exact", "conditional"])
+def test_a_prior_has_no_units(rng, method):
+    x, units = var_series(60, rng), np.array([1.0, 100.0])
+    model = AR(2, method=method, prior=20.0).fit(x)
+    other = AR(2, method=method, prior=20.0).fit(x * units)
+    assert_allclose(other.coef_ * units / units[:, None], model.coef_, atol=1e-5)
+    free = AR(2, method=method).fit(x)
+    assert np.abs(model.coef_).sum() < 0.9 * np.abs(free.coef_).sum()
