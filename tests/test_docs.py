@@ -16,6 +16,7 @@ PAGES = [
     "docs/quickstart.rst",
     "docs/migration.rst",
     "docs/guide/autoregressive.rst",
+    "docs/guide/ngrams.rst",
 ]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
