@@ -17,6 +17,7 @@ PAGES = [
     "docs/migration.rst",
     "docs/guide/autoregressive.rst",
     "docs/guide/ngrams.rst",
+    "docs/guide/hmm.rst",
 ]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
