@@ -219,6 +219,20 @@ def test_residuals_of_the_true_model_are_standard_normal():
     assert stats.kstest(residuals, stats.norm.cdf).pvalue < 1e-6
 
 
+def test_residuals_of_first_steps_are_those_of_the_first_states(rng):
+    x = rng.normal(size=(3, 2, 1))
+    first = np.stack(two_states().pseudo_residuals(x))[:, 0, 0]
+    cdf = [0.3, 0.7] @ stats.norm([[0.0], [3.0]], [[1.0], [0.5]]).cdf(x[:, 0, 0])
+    assert_allclose(stats.norm.cdf(first), cdf, rtol=1e-9)
+
+
+def test_sampled_sequences_are_as_long_as_those_of_the_fit(rng):
+    X = [rng.normal(size=(n, 1)) for n in (4, 9)]
+    model = GaussianHMM(1).fit(X)
+    assert {len(x) for x in model.sample(50, random_state=0)[0]} == {4, 9}
+    assert model.fit(X[1]).sample(50, random_state=0)[0].shape == (50, 1)
+
+
 def test_residuals_of_gaps_are_gaps(rng):
     x = rng.normal(size=(9, 1))
     x[4] = np.nan

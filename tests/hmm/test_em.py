@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgen import HMM, CategoricalHMM, GaussianHMM, PoissonHMM
 from skgen._sequences import Rows, Sequences
-from skgen.emissions import Gaussian
+from skgen.emissions import Gaussian, Mixture
 from skgen.hmm._chain import Chain
 from skgen.hmm._problem import HMMProblem
 
@@ -292,6 +292,18 @@ def test_a_row_of_weight_two_is_two_rows_of_one_state(rng):
     want = chain_posterior(w[:, None] * table(start, X), start.startprob_, start.transmat_)
     weighted = GaussianHMM(2, max_iter=0, **given).fit(X, sample_weight=w)
     assert_allclose(weighted.lower_bound_ * w.sum(), want["log_prob"], rtol=1e-12)
+
+
+def test_steps_without_any_entry_teach_states_nothing(rng):
+    """With one state, order and length do not matter."""
+    X = rng.normal(size=(60, 2))
+    broken = np.insert(X, np.repeat([0, 7, 60], 20), np.nan, axis=0)
+    for emission in (Mixture(Gaussian("full")), Gaussian("full")):
+        for max_iter in (0, 500):
+            options = {"random_state": 0, "tol": 1e-12, "max_iter": max_iter}
+            one, two = (HMM(emission, **options).fit([x]) for x in (X, broken))
+            assert_allclose(one.means_, two.means_, rtol=1e-4)
+            assert_allclose(one.covariances_, two.covariances_, rtol=1e-3)
 
 
 # ---- known states ----------------------------------------------------------------------------

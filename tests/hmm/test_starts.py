@@ -134,3 +134,21 @@ def test_counts_are_found_by_their_neighbourhood(rng):
     model = PoissonHMM(2, random_state=0).fit(x)
     assert_allclose(np.sort(model.rates_[:, 0]), [2.0, 4.0], atol=0.3)
     assert (np.diag(model.transmat_) > 0.95).all()
+
+
+def test_clusters_of_a_start_take_the_numbers_of_known_states(rng):
+    z = np.repeat([1, 0, 2], 20)
+    X = [rng.normal(6.0 * z)[:, None]]
+    y = [np.where(np.arange(60) % 20 == 5, 2 - z, -1)]  # the highest is state 0
+    for seed in range(4):
+        options = {"init_params": "kmeans", "random_state": seed}
+        model = GaussianHMM(3, max_iter=0, **options).fit(X, y)
+        assert_allclose(model.means_[:, 0], [12.0, 6.0, 0.0], atol=0.6)
+
+
+def test_clusters_of_a_start_come_in_order(rng):
+    X = [rng.normal(6.0 * np.repeat([1, 0, 2], 15))[:, None] for _ in range(4)]
+    for seed in range(4):
+        options = {"topology": "left-right", "init_params": "kmeans", "random_state": seed}
+        model = GaussianHMM(3, max_iter=0, **options).fit(X)
+        assert_allclose(model.means_[:, 0], [6.0, 0.0, 12.0], atol=0.6)
