@@ -344,7 +344,8 @@ cdef class _Chains:
             self.job.gm.slots = <double *>cnp.PyArray_DATA(total)
             return gm_statistics(&self.job.gm)
         if self.kind == "symbols":
-            return np.ascontiguousarray(total.reshape(self.job.M, self.job.table_width)[:, :self.job.K].T)
+            table = total.reshape(self.job.M, self.job.table_width)
+            return np.ascontiguousarray(table[:, :self.job.K].T)
 
     cdef viterbi(self):
         cdef sk_hm_job *job = &self.job

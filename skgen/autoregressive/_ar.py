@@ -29,7 +29,7 @@ class AR(Autoregression):
     where the mean m is a trend, seasons and a regression on exogenous columns.
 
     X is one array of shape (n_steps, n_features), whose rows are the samples: ``score_samples``
-    gives :math:`\log p(x_t | x_1, \dots, x_{t-1})`, which add up to the log-likelihood; or a list
+    gives :math:`\log p(x_t | x_1, ..., x_{t-1})`, which add up to the log-likelihood; or a list
     of such arrays, of any lengths, of which each is a sample. NaN marks a missing entry.
 
     Parameters

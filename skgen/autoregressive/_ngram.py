@@ -32,14 +32,13 @@ checked = partial(validate_params, prefer_skip_nested_validation=True)
 
 
 class NGramLM(LanguageModel):
-    r"""A language model of n-grams, :math:`p(w) = \prod_t p(w_t | w_{t-n+1} \dots w_{t-1})`.
+    r"""A language model of n-grams, :math:`p(w) = \prod_t p(w_t | w_{t-n+1} ... w_{t-1})`.
 
     Parameters
     ----------
     order : int, default=5
         Length :math:`n` of the longest n-grams, up to 60.
-    smoothing : {"modified-kneser-ney", "witten-bell", "absolute", "laplace"}, \
-default="modified-kneser-ney"
+    smoothing : {"modified-kneser-ney", "witten-bell", "absolute", "laplace"}
         How the probability of what was not seen is found. All but "laplace" mix each order with the
         one below; "laplace" adds one to each count after the whole context, and is poor.
     analyzer : {"word", "char"} or callable, default="word"

@@ -21,8 +21,8 @@ def lpc(frames: ArrayLike, order: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_frames, order + 1) or (order + 1,)
-        The error filter :math:`1, a_1, \dots, a_p`: the error of predicting a sample is
-        :math:`x_t + a_1 x_{t-1} + \dots + a_p x_{t-p}`. All zeros but the first for silence.
+        The error filter :math:`1, a_1, ..., a_p`: the error of predicting a sample is
+        :math:`x_t + a_1 x_{t-1} + ... + a_p x_{t-p}`. All zeros but the first for silence.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class HMM(SequenceDensity):
 
     X is a list of arrays of shape (n_steps, n_features), of any lengths, of which each is a
     sample; or one such array, whose rows are the samples: ``score_samples`` then gives
-    :math:`\log p(x_t | x_1, \dots, x_{t-1})`, which add up to the log-likelihood. A 3-D array or
+    :math:`\log p(x_t | x_1, ..., x_{t-1})`, which add up to the log-likelihood. A 3-D array or
     an object array of arrays is a list; see :func:`~skgen.to_sequences` for stacked tables.
 
     Parameters

@@ -22,24 +22,21 @@ class GaussianHMM(HMM):
 
     .. math:: p(x_t | z_t = k) = \mathcal{N}(x_t; \mu_k, \Sigma_k)
 
+    Parameters and attributes that are not listed here are those of :class:`HMM`.
+
     Parameters
     ----------
     n_components : int, default=1
         Number of states, K.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="diag"
-    reg_covar, mean_prior, mean_precision_prior, covariance_prior, degrees_of_freedom_prior : \
-as for :class:`skgen.emissions.Gaussian`
-    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
-emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
-acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+    reg_covar, mean_prior, mean_precision_prior, covariance_prior, degrees_of_freedom_prior
+        As for :class:`skgen.emissions.Gaussian`.
 
     Attributes
     ----------
     means_ : ndarray of shape (n_components, n_features)
     covariances_ : ndarray
         Of shape (K, d, d), (d, d), (K, d) or (K,) by ``covariance_type``.
-    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
-n_features_in_ : as for :class:`HMM`
 
     See Also
     --------
@@ -110,20 +107,18 @@ class PoissonHMM(HMM):
 
     .. math:: p(x_t | z_t = k) = \prod_j \mathrm{Poisson}(x_{tj}; \lambda_{kj})
 
+    Parameters and attributes that are not listed here are those of :class:`HMM`.
+
     Parameters
     ----------
     n_components : int, default=1
         Number of states, K.
-    shape, rate : as for :class:`skgen.emissions.Poisson`
-    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
-emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
-acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+    shape, rate
+        As for :class:`skgen.emissions.Poisson`.
 
     Attributes
     ----------
     rates_ : ndarray of shape (n_components, n_features)
-    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
-n_features_in_ : as for :class:`HMM`
 
     See Also
     --------
@@ -178,21 +173,19 @@ class CategoricalHMM(HMM):
 
     .. math:: p(x_t | z_t = k) = \prod_j \theta_{k j x_{tj}}
 
+    Parameters and attributes that are not listed here are those of :class:`HMM`.
+
     Parameters
     ----------
     n_components : int, default=1
         Number of states, K.
-    n_categories, concentration, unknown, missing_code : as for :class:`skgen.emissions.Categorical`
+    n_categories, concentration, unknown, missing_code
+        As for :class:`skgen.emissions.Categorical`.
         ``unknown="ignore"`` treats symbols that fit has not seen as not observed.
-    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
-emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
-acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
 
     Attributes
     ----------
     probs_ : ndarray of shape (n_components, n_features, n_categories)
-    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
-n_features_in_ : as for :class:`HMM`
 
     See Also
     --------
@@ -253,23 +246,21 @@ n_features_in_ : as for :class:`HMM`
 class MultinomialHMM(HMM):
     r"""Hidden Markov model of counts whose total at each step is given.
 
-    .. math:: p(x_t | z_t = k) = \mathrm{Multinomial}(x_t; \textstyle\sum_j x_{tj}, \theta_k)
+    .. math:: p(x_t | z_t = k) = \mathrm{Multinomial}(x_t; \sum_j x_{tj}, \theta_k)
+
+    Parameters and attributes that are not listed here are those of :class:`HMM`.
 
     Parameters
     ----------
     n_components : int, default=1
         Number of states, K.
-    n_trials, concentration : as for :class:`skgen.emissions.Multinomial`
-    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
-emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
-acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+    n_trials, concentration
+        As for :class:`skgen.emissions.Multinomial`.
 
     Attributes
     ----------
     probs_ : ndarray of shape (n_components, n_features)
     totals_ : ndarray of shape (n_components,)
-    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
-n_features_in_ : as for :class:`HMM`
 
     See Also
     --------
@@ -326,6 +317,8 @@ class GMMHMM(HMM):
 
     .. math:: p(x_t | z_t = k) = \sum_m w_{km} \mathcal{N}(x_t; \mu_{km}, \Sigma_{km})
 
+    Parameters and attributes that are not listed here are those of :class:`HMM`.
+
     Parameters
     ----------
     n_components : int, default=1
@@ -333,12 +326,10 @@ class GMMHMM(HMM):
     n_mix : int, default=1
         Number of Gaussians in each state, M.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="diag"
-    weight_concentration_prior : as for :class:`skgen.emissions.Mixture`
-    reg_covar, mean_prior, mean_precision_prior, covariance_prior, degrees_of_freedom_prior : \
-as for :class:`skgen.emissions.Gaussian`
-    topology, stationary, startprob_prior, transmat_prior, startprob_init, transmat_init, \
-emission_init, fixed, transmat_shared, transmat_held, tol, max_iter, n_init, init_params, \
-acceleration, random_state, warm_start, verbose, verbose_interval : as for :class:`HMM`
+    weight_concentration_prior
+        As for :class:`skgen.emissions.Mixture`.
+    reg_covar, mean_prior, mean_precision_prior, covariance_prior, degrees_of_freedom_prior
+        As for :class:`skgen.emissions.Gaussian`.
 
     Attributes
     ----------
@@ -346,8 +337,6 @@ acceleration, random_state, warm_start, verbose, verbose_interval : as for :clas
     means_ : ndarray of shape (n_components, n_mix, n_features)
     covariances_ : ndarray
         Of shape (K, M, d, d), (d, d), (K, M, d) or (K, M) by ``covariance_type``.
-    startprob_, transmat_, converged_, n_iter_, lower_bound_, lower_bounds_, lengths_, \
-n_features_in_ : as for :class:`HMM`
 
     See Also
     --------
