@@ -99,10 +99,7 @@ class StatePathDisplay:
         states = getattr(estimator, method)(X)
         if len(drawn) != len(states):
             raise ValueError(f"series has {len(drawn)} steps, but X has {len(states)}.")
-        time = dates_of(X, series) if dates is None else np.asarray(dates)
-        time = np.arange(len(drawn)) if time is None else time
-        if time.shape != (len(drawn),):
-            raise ValueError(f"dates has shape {time.shape}; pass one for each of {len(drawn)} steps.")
+        time = _times(dates_of(X, series) if dates is None else dates, len(drawn))
         labels = state_labels(labels, len(estimator.transmat_))
         return cls(time, drawn, states, names, labels).plot(ax=ax, **kwargs)
 
@@ -133,24 +130,35 @@ class StatePathDisplay:
         """
         ax, colours = axes(ax), state_colours(colors, len(self.labels))
         time = _numbers(ax, self.time)
-        shades = np.linspace(0.15, 0.6, self.series.shape[1])
-        names = [None] * len(shades) if self.names is None else self.names
-        self.lines_ = []
-        for column, shade, name in zip(self.series.T, shades, names, strict=True):
-            style = {"color": str(shade), "lw": 0.9, "label": name, **kwargs}
-            self.lines_ += ax.plot(time, column, **style)
-        limits = ax.get_ylim()
+        self.lines_ = self._lines(ax, time, kwargs)
         style = {"transform": ax.get_xaxis_transform(), "alpha": alpha, "lw": 0, "zorder": 0.5}
         draw = _bands if self.states.ndim == 1 else _areas
         self.areas_ = draw(ax, _edges(time), self.states, colours, self.labels, style)
-        ax.set(xlim=_edges(time)[[0, -1]], ylim=limits)
-        if len(self.lines_) == 1 and names[0] is not None:
-            ax.set_ylabel(names[0])
+        ax.set_xlim(_edges(time)[[0, -1]])
+        if len(self.lines_) == 1 and self.names is not None:
+            ax.set_ylabel(self.names[0])
         if legend:
             shown = self.areas_ if len(self.lines_) == 1 else [*self.areas_, *self.lines_]
             _legend(ax, shown)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _lines(self, ax, time, style):
+        """The series, in shades of grey."""
+        shades = np.linspace(0.15, 0.6, self.series.shape[1])
+        names = [None] * len(shades) if self.names is None else self.names
+        return [
+            ax.plot(time, column, **{"color": str(shade), "lw": 0.9, "label": name, **style})[0]
+            for column, shade, name in zip(self.series.T, shades, names, strict=True)
+        ]
+
+
+def _times(dates, n_steps):
+    """Dates, or the numbers of the steps where there are none."""
+    time = np.arange(n_steps) if dates is None else np.asarray(dates)
+    if time.shape != (n_steps,):
+        raise ValueError(f"dates has shape {time.shape}; pass one for each of {n_steps} steps.")
+    return time
 
 
 def _numbers(ax, time):
@@ -163,7 +171,7 @@ def _numbers(ax, time):
     locator = dates.AutoDateLocator()
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-    return dates.date2num(time.astype("datetime64[us]") if time.dtype.kind in "MUO" else time)
+    return dates.date2num(time.astype("datetime64[us]"))
 
 
 def _edges(time):

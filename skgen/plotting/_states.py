@@ -54,6 +54,6 @@ def dates_of(*candidates):
         index = getattr(candidate, "index", None)
         if hasattr(index, "to_timestamp"):  # periods
             return index.to_timestamp().to_numpy()
-        if hasattr(index, "tz") and hasattr(index, "to_numpy"):  # of all indices, those of dates
-            return index.to_numpy()
+        if hasattr(index, "tz_localize") and hasattr(index, "tz"):  # of all indices, those of dates
+            return index.tz_localize(None).to_numpy()
     return None

@@ -115,21 +115,29 @@ class TransitionGraphDisplay:
             _circle(ax, place, share, colour)
             for place, share, colour in zip(places, self.shares, colours, strict=True)
         ]
-        self.arrows_ = {}
-        for i, j in np.argwhere((self.transmat >= smallest) & (self.transmat > 0)).tolist():
-            if i == j:
-                start, stop, bend = loop(places[i], in_row)
-            else:
-                start, stop, bend = between(places[i], places[j], self._bend(i, j, in_row))
-            beside = i == j or in_row or (i - j) % K in (1, K - 1)
-            text = label_place(start, stop, bend, 0.5 if beside else 0.35)  # others cross in between
-            self.arrows_[i, j] = _arrow(ax, start, stop, bend, self.transmat[i, j], colours[i])
-            _write(ax, text, probability(self.transmat[i, j]), colours[i], fontsize - 1)
+        moves = np.argwhere((self.transmat >= smallest) & (self.transmat > 0)).tolist()
+        self.arrows_ = {
+            (i, j): self._arrow(ax, i, j, places, in_row, colours[i], fontsize - 1)
+            for i, j in moves
+        }
         for place, text in zip(places, self.texts, strict=True):
             ax.text(*place, text, ha="center", va="center", fontsize=fontsize, zorder=4)
         _frame(ax, places)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _arrow(self, ax, i, j, places, in_row, colour, fontsize):
+        """Draw the transition from state i to j with its probability."""
+        p, K = self.transmat[i, j], len(places)
+        if i == j:
+            start, stop, bend = loop(places[i], in_row)
+        else:
+            start, stop, bend = between(places[i], places[j], self._bend(i, j, in_row))
+        # Where arrows cross, half way, there is no room for their labels.
+        crossing = i != j and not in_row and (i - j) % K not in (1, K - 1)
+        text = label_place(start, stop, bend, 0.35 if crossing else 0.5)
+        _write(ax, text, probability(p), colour, fontsize)
+        return _arrow(ax, start, stop, bend, p, colour)
 
     def _bend(self, i, j, in_row):
         """How far the arrow from i to j leaves the straight line, as a share of its length."""
