@@ -32,7 +32,9 @@ checked = partial(validate_params, prefer_skip_nested_validation=True)
 
 
 class NGramLM(LanguageModel):
-    r"""A language model of n-grams, :math:`p(w) = \prod_t p(w_t | w_{t-n+1} ... w_{t-1})`.
+    r"""A language model of n-grams.
+
+    .. math:: p(w) = \prod_t p(w_t | w_{t-n+1}, ..., w_{t-1})
 
     Parameters
     ----------
