@@ -135,7 +135,7 @@ class TransitionGraphDisplay:
             start, stop, bend = between(places[i], places[j], self._bend(i, j, in_row))
         # Where arrows cross, half way, there is no room for their labels.
         crossing = i != j and not in_row and (i - j) % K not in (1, K - 1)
-        text = label_place(start, stop, bend, 0.35 if crossing else 0.5)
+        text = label_place(start, stop, bend, 0.35 if crossing else 0.5, 0.12 if i == j else 0.08)
         _write(ax, text, probability(p), colour, fontsize)
         return _arrow(ax, start, stop, bend, p, colour)
 
@@ -187,13 +187,13 @@ def between(one, other, bend):
     )
 
 
-def label_place(start, stop, bend, t):
-    """The point at t of the curve that matplotlib's "arc3" draws, pushed out a little."""
+def label_place(start, stop, bend, t, away):
+    """The point at t of the curve that matplotlib's "arc3" draws, pushed outwards."""
     step = stop - start
     side = np.array([step[1], -step[0]])
     control = (start + stop) / 2 + bend * side
     point = (1 - t) ** 2 * start + 2 * t * (1 - t) * control + t**2 * stop
-    return point + np.sign(bend) * 0.08 * side / np.linalg.norm(side)
+    return point + np.sign(bend) * away * side / np.linalg.norm(side)
 
 
 def probability(p):
