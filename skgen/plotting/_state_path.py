@@ -138,8 +138,8 @@ class StatePathDisplay:
         if len(self.lines_) == 1 and self.names is not None:
             ax.set_ylabel(self.names[0])
         if legend:
-            shown = self.areas_ if len(self.lines_) == 1 else [*self.areas_, *self.lines_]
-            _legend(ax, shown)
+            named = self.names is not None and len(self.lines_) > 1
+            _legend(ax, [*self.areas_, *self.lines_] if named else self.areas_)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

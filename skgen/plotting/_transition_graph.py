@@ -16,14 +16,14 @@ class TransitionGraphDisplay:
     """States as circles, transitions as arrows with their probabilities.
 
     The filled part of a circle is the share of time that the chain spends in this state in the long
-    run. States of which none leads back to an earlier one stand in a row, others on a ring.
+    run. States of which none leads back to an earlier one stand in a row, without shares.
 
     Use :meth:`from_estimator` to make one.
 
     Parameters
     ----------
     transmat : ndarray of shape (n_components, n_components)
-    shares : ndarray of shape (n_components,)
+    shares : ndarray of shape (n_components,) or None
         The stationary distribution.
     texts : list of str
         What is written into the circles.
@@ -48,8 +48,8 @@ class TransitionGraphDisplay:
     """
 
     def __init__(self, transmat, shares, texts) -> None:
-        self.transmat, self.shares = np.asarray(transmat), np.asarray(shares)
-        self.texts = list(texts)
+        self.transmat, self.texts = np.asarray(transmat), list(texts)
+        self.shares = None if shares is None else np.asarray(shares)
 
     @classmethod
     def from_estimator(
@@ -81,14 +81,17 @@ class TransitionGraphDisplay:
         TransitionGraphDisplay
         """
         found = state_means(estimator)
-        shares, K = estimator.stationary_distribution_, len(found)
+        transmat, K = estimator.transmat_, len(found)
+        shares = None if only_forward(transmat) else estimator.stationary_distribution_
         if means is None and feature is not None:
             means = [f"mean {value:.3g}" for value in found[:, feature]]
-        lines = [state_labels(labels, K), [f"{share:.0%}" for share in shares]]
+        lines = [state_labels(labels, K)]
+        if shares is not None:
+            lines.append([f"{share:.0%}" for share in shares])
         if means is not None:
             lines.append(state_labels(means, K))
         texts = ["\n".join(words) for words in zip(*lines, strict=True)]
-        return cls(estimator.transmat_, shares, texts).plot(ax=ax, **kwargs)
+        return cls(transmat, shares, texts).plot(ax=ax, **kwargs)
 
     def plot(
         self, *, ax: Any = None, colors: Any = None, smallest: float = 0.01, fontsize: float = 9
@@ -109,11 +112,12 @@ class TransitionGraphDisplay:
         """
         ax, K = axes(ax), len(self.transmat)
         colours = state_colours(colors, K)
-        in_row = K > 1 and not np.tril(self.transmat, -1).any()
+        in_row = only_forward(self.transmat)
         places = row(K) if in_row else ring(K)
+        shares = np.zeros(K) if self.shares is None else self.shares
         self.circles_ = [
             _circle(ax, place, share, colour)
-            for place, share, colour in zip(places, self.shares, colours, strict=True)
+            for place, share, colour in zip(places, shares, colours, strict=True)
         ]
         moves = np.argwhere((self.transmat >= smallest) & (self.transmat > 0)).tolist()
         self.arrows_ = {
@@ -144,6 +148,11 @@ class TransitionGraphDisplay:
         if in_row:
             return 0.0 if j == i + 1 else 0.45
         return 0.22 if self.transmat[j, i] > 0 else 0.0
+
+
+def only_forward(transmat):
+    """Whether a chain never returns to a state that it left for a later one."""
+    return len(transmat) > 1 and not np.tril(transmat, -1).any()
 
 
 def ring(n_states):

@@ -105,6 +105,11 @@ def test_columns_and_states_are_named(model):
     display = StatePathDisplay.from_estimator(fitted, frame, labels=["calm", "wild"])
     names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert names == ["calm", "wild", "u", "v"]
+    plain = StatePathDisplay.from_estimator(fitted, frame.to_numpy())
+    assert [text.get_text() for text in plain.ax_.get_legend().get_texts()] == [
+        "state 0",
+        "state 1",
+    ]
 
 
 def test_one_step_is_enough(model):
@@ -158,6 +163,8 @@ def test_chains_that_never_return_stand_in_a_row():
     centres = np.array([circle.center for circle in display.circles_])
     assert_array_equal(centres[:, 1], 0.0)
     assert_allclose(np.diff(centres[:, 0]), APART)
+    assert display.shares is None  # all time is spent in the last state in the long run
+    assert not any("%" in text for text in display.texts)
 
 
 @pytest.mark.parametrize("n_states", range(1, 9))
