@@ -16,6 +16,8 @@ from ._chain import ChainParams
 
 # Responsibilities of a start are drawn towards uniform: EM leaves no probability of zero.
 SMOOTHING = 0.01
+# Entries of the table (n_rows, K) of a block of rows whose states are known: 16 MB.
+TABLE = 2_000_000
 
 
 class HMMParams(NamedTuple):
@@ -186,8 +188,9 @@ class HMMProblem:
         counts = np.bincount(pairs, weights[before], K * K).reshape(K, K)
         log_lik = xlogy(start, params.chain.startprob).sum()
         log_lik += xlogy(counts, params.chain.transmat).sum()
-        for first in range(0, len(rows), BLOCK_ROWS):
-            part = slice(first, first + BLOCK_ROWS)
+        size = max(BLOCK_ROWS, TABLE // K)  # each block costs a pass over the parameters
+        for first in range(0, len(rows), size):
+            part = slice(first, first + size)
             block, resp = rows.block(first, part.stop), np.eye(K)[labels[part]]
             log_densities = self.emission.log_likelihood(params.emission, block)
             log_lik += log_densities[resp > 0] @ weights[part]

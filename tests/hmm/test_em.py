@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skgen import HMM, CategoricalHMM, GaussianHMM, PoissonHMM
 from skgen._sequences import Rows, Sequences
 from skgen.emissions import Gaussian, Mixture
+from skgen.hmm import _problem
 from skgen.hmm._chain import Chain
 from skgen.hmm._problem import HMMProblem
 
@@ -326,7 +327,9 @@ def test_known_states_are_counted(rng):
     assert_allclose(model.covariances_[:, 0], [rows[states == k].var() for k in range(3)])
 
 
-def test_counting_is_the_e_step_of_known_states(rng):
+def test_counting_is_the_e_step_of_known_states(rng, monkeypatch):
+    monkeypatch.setattr(_problem, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(_problem, "TABLE", 15)  # blocks of five rows
     X, y = labelled(rng)
     X[0][2] = np.nan
     rows = Rows(np.concatenate(X), np.repeat([1.0, 2.5, 0.5], [len(x) for x in X]))

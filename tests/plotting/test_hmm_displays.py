@@ -105,6 +105,7 @@ def test_columns_and_states_are_named(model):
     display = StatePathDisplay.from_estimator(fitted, frame, labels=["calm", "wild"])
     names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert names == ["calm", "wild", "u", "v"]
+    fitted = GaussianHMM(2, random_state=0).fit(frame.to_numpy())
     plain = StatePathDisplay.from_estimator(fitted, frame.to_numpy())
     assert [text.get_text() for text in plain.ax_.get_legend().get_texts()] == [
         "state 0",
