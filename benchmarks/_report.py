@@ -16,8 +16,11 @@ small data, `--only REGEX` some of the cases, `--write-readme` renews this page.
 machine.
 
 The two sides of a comparison get the same data and the same start, are first checked to give the
-same numbers, and then take turns in one process, each with all threads. Times are given as the
-least and the median of the rounds; *times faster* is the median of the ratios of the rounds.
+same numbers, and then take turns in one process, each with all threads, by blocks of calls: a rest
+in which the threads of the other side fall asleep, one call that is not timed, then calls in a row
+for at least 0.1 s. So the time is that of one of many, an iteration of a fit, and not of waking
+threads. Times are given as the least and the median of the rounds; *times faster* is the median of
+the ratios of the rounds.
 
 *Limit* is the time that the operations of the algorithm would take at the speed of the BLAS's
 matrix product, or that reading the data takes at the speed of a plain sweep over memory, whichever
