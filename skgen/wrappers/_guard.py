@@ -11,11 +11,9 @@ import copy
 import numpy as np
 
 MAX_REFITS = 3
-# A row lies near the others if its density is no less than a hundredth of the threshold.
-NEAR = np.log(100.0)
 
 
-def guarded_fit(fit, score, threshold, weights, share):
+def guarded_fit(fit, score, least, weights, share):
     """A density fitted without the least likely share of the rows.
 
     Parameters
@@ -24,8 +22,8 @@ def guarded_fit(fit, score, threshold, weights, share):
         Rows of weight zero are left out.
     score : callable, density -> ndarray of shape (n_rows,)
         How likely each row is, in nats.
-    threshold : callable, (density, scores) -> float, or None
-        The score below which a row is an anomaly. None: the last fit is left out.
+    least : callable, (density, scores) -> float, or None
+        The score of the rows that lie near the others. None: the last fit is left out.
     weights : ndarray of shape (n_rows,)
     share : float
         Of the weight of the rows, and the largest that light components hold together.
@@ -42,8 +40,8 @@ def guarded_fit(fit, score, threshold, weights, share):
         if np.array_equal(likely, kept):
             break
         kept = likely
-    if threshold is not None and share > 0:
-        near = scores >= threshold(density, scores) - NEAR
+    if least is not None and share > 0:
+        near = scores >= least(density, scores)
         density = without_light_components(fit(weights * near), share)
         scores = score(density)
     return density, scores
@@ -64,7 +62,7 @@ def most_likely(scores, weights, share):
 def without_light_components(density, share):
     """The density less its lightest components, which hold at most this share of the weight."""
     weights = getattr(density, "weights_", None)
-    if weights is None or share == 0:
+    if np.ndim(weights) != 1 or share == 0:
         return density
     order = np.argsort(weights)
     light = order[np.cumsum(weights[order]) <= share]

@@ -1,4 +1,4 @@
-"""Anomalies: the rows that are unlikely under a density fitted to the others."""
+"""Anomalies: the samples that are unlikely under a density fitted to the others."""
 
 from numbers import Real
 from typing import Any, Self
@@ -6,30 +6,27 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin, _fit_context, clone
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.stats import _weighted_percentile
 from sklearn.utils.validation import check_is_fitted
 
-from .._density import RandomState, sample_rows
-from .._sequences import Rows
-from .._validation import check_rows
+from .._density import RandomState
 from ..gaussian import GaussianMixture
 from ._base import Wrapper, asking_for_weights
 from ._guard import guarded_fit
+from ._samples import last_step, samples_of
 
 # contamination="auto": the share of rows without anomalies that is flagged all the same.
 FALSE_ALARMS = 0.01
-# Rows drawn from the density to learn what log densities to expect; scored by pattern of missing
-# entries, they are fewer where the patterns are many.
-DRAWS = 20_000
-DRAWS_OF_PATTERNS = 1_000_000
-SEED = 0
+# A sample lies near the others if its density is no less than a hundredth of the threshold.
+NEAR = np.log(100.0)
 # The default density has fewer components where the rows are fewer than this for each.
 ROWS_A_COMPONENT = 20
 
 
 class DensityOutlierDetector(OutlierMixin, Wrapper):
-    """Flags rows that are unlikely under a density fitted to the other rows.
+    """Flags rows, or sequences, that are unlikely under a density fitted to the others.
 
     Parameters
     ----------
@@ -70,6 +67,12 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
 
     A missing entry counts with the log density that is to be expected of it, so that rows with
     few observed entries are comparable to complete ones; complete rows have their log density.
+
+    A density of sequences (:class:`~skgen.HMM`, :class:`~skgen.AR`, :class:`~skgen.NGramLM`) finds
+    anomalies among the sequences of a list, whose score is their log density per observed step,
+    as long sequences are never as likely as short ones; and among the steps of one array, each
+    given those before it. Steps that are left out of a fit are missing in it, so that the others
+    keep their places in time.
 
     "auto" puts the threshold at the quantile of 1 % of the scores of rows drawn from the density,
     after bringing their median and upper quartile to those of the rows of the fit: a density that
@@ -117,7 +120,7 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         default = GaussianMixture(5, covariance_type="tied", random_state=self.random_state)
         return asking_for_weights(default)
 
-    def _prototype(self, rows):
+    def _prototype(self, samples):
         """The density to clone; the default one with the number of components of the best BIC.
 
         More than the rows call for would learn where the least likely ones were left out.
@@ -125,21 +128,23 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         density = self._inner()
         if self.density is not None:
             return density
-        most = max(1, min(density.n_components, len(rows) // ROWS_A_COMPONENT))
+        X, weights = samples.part(samples.weights)
+        weights = weights if samples.weighted else None
+        most = max(1, min(density.n_components, len(X) // ROWS_A_COMPONENT))
         fits = [
-            clone(density).set_params(n_components=K).fit(rows.values, sample_weight=rows.weights)
+            clone(density).set_params(n_components=K).fit(X, sample_weight=weights)
             for K in range(1, most + 1)
         ]
-        best = min(fits, key=lambda fit: fit.bic(rows.values, rows.weights))
+        best = min(fits, key=lambda fit: fit.bic(X, weights))
         return density.set_params(n_components=best.n_components)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the density to the rows that are not the least likely, and choose the threshold.
+        """Fit the density to the samples that are not the least likely, and choose the threshold.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or list of sequences
             NaN marks a missing entry, where the density allows it.
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
@@ -151,128 +156,114 @@ class DensityOutlierDetector(OutlierMixin, Wrapper):
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=X)
         with self._all_or_nothing():
-            rows = check_rows(self, X, reset=True, sample_weight=sample_weight)
-            self.density_, scores = self._fit_guarded(context, rows)
-            self.offset_ = self._threshold(rows, scores)
+            samples = samples_of(self, self._inner(), X, reset=True, sample_weight=sample_weight)
+            if self.trim > 0 and samples.unit == "steps":
+                self._check_takes_missing()
+            self.density_, scores = self._fit_guarded(context, samples)
+            self.offset_ = self._threshold(samples, scores)
+            self._unit = samples.unit
+            if samples.unit != "rows":
+                self._adopt_features(self.density_)
         context.call_on_fit_task_end(estimator=self, X=X)
         return self
 
-    def _fit_guarded(self, context, rows):
-        """The density fitted to the likely rows, and the scores of all rows."""
-        passed_on, prototype = self._passed_on(rows.weights), self._prototype(rows)
+    def _check_takes_missing(self):
+        density = last_step(self._inner())
+        if not get_tags(density).input_tags.allow_nan:
+            raise ValueError(
+                f"trim={self.trim} turns steps of the series into missing ones, which "
+                f"{type(density).__name__} as it is set cannot take; use trim=0."
+            )
+
+    def _fit_guarded(self, context, samples):
+        """The density fitted to the likely samples, and the scores of all samples."""
+        given = samples.weights if samples.weighted else None
+        passed_on, prototype = self._passed_on(given), self._prototype(samples)
         # The row at the edge of the likely ones counts in part, where the density knows weights.
-        weighted = self._inner_takes_weights() if rows.weights is None else passed_on is not None
+        weighted = passed_on is not None if samples.weighted else self._inner_takes_weights()
 
         def fit(kept):
-            used = kept > 0
-            own = kept[used] if weighted and (kept[used] != 1).any() else None
-            task = context.subcontext("fit-density")
-            return self._fit_inner(task, rows.values[used], own, prototype)
+            X, weights = samples.part(kept)
+            own = weights if weighted and (weights != 1).any() else None
+            return self._fit_inner(context.subcontext("fit-density"), X, own, prototype)
 
-        def score(density):
-            return comparable_scores(density, rows)
-
-        def threshold(density, scores):
-            return expected_threshold(density, rows, scores)
+        def least(density, scores):
+            return expected_threshold(density, samples, scores) - NEAR / samples.mean_length
 
         drawable = hasattr(self._inner(), "sample")
-        weights = _weights(rows)
-        return guarded_fit(fit, score, threshold if drawable else None, weights, self.trim)
+        return guarded_fit(
+            fit, samples.scores, least if drawable else None, samples.weights, self.trim
+        )
 
-    def _threshold(self, rows, scores):
-        """The score below which a row is flagged."""
+    def _threshold(self, samples, scores):
+        """The score below which a sample is flagged."""
         if self.contamination != "auto":
-            return float(_quantile(scores, _weights(rows), self.contamination))
+            return float(_quantile(scores, samples.weights, self.contamination))
         if not hasattr(self.density_, "sample"):
             raise TypeError(
-                f'contamination="auto" looks at rows drawn from the density, but '
+                f'contamination="auto" looks at {samples.unit} drawn from the density, but '
                 f"{type(self.density_).__name__} has no method sample; give a share as "
                 "contamination."
             )
-        return expected_threshold(self.density_, rows, scores)
+        return expected_threshold(self.density_, samples, scores)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """How likely each row is.
+        """How likely each row or sequence is.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or list of sequences
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Log density in nats, to which a missing entry adds what is to be expected of it.
+            Log density in nats, to which a missing entry adds what is to be expected of it; of a
+            sequence in a list, per step.
         """
         check_is_fitted(self)
-        return comparable_scores(self.density_, check_rows(self, X, reset=False))
+        samples = samples_of(self, self.density_, X)
+        if samples.unit != self._unit:
+            raise ValueError(
+                f"the detector was fitted to {self._unit}, but X holds {samples.unit}; pass X in "
+                "the form in which fit was given it."
+            )
+        return samples.scores(self.density_)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """The score of each row less the threshold.
+        """The score of each sample less the threshold.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or list of sequences
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Nats; negative for rows that are flagged.
+            Nats; negative for what is flagged.
         """
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Whether each row is flagged.
+        """Whether each sample is flagged.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like of shape (n_samples, n_features), or list of sequences
 
         Returns
         -------
         ndarray of shape (n_samples,), int
-            -1 for rows that are flagged, 1 for the others.
+            -1 for samples that are flagged, 1 for the others.
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
 
-def comparable_scores(density, rows):
-    """Log densities, to which missing entries add what is to be expected of them.
-
-    That is the mean of log p(missing | observed) over rows drawn from the density, one number for
-    each pattern of missing entries.
-    """
-    scores = np.asarray(density.score_samples(rows.values), dtype=np.float64)
-    if not rows.has_missing:
-        return scores
-    order, starts, masks = rows.sorted_patterns
-    drawn = sample_rows(density, max(64, min(4096, DRAWS_OF_PATTERNS // len(masks))), SEED)
-    complete = density.score_samples(drawn).mean()
-    parts = [density.score_samples(np.where(mask, drawn, np.nan)).mean() for mask in masks]
-    scores[order] += np.repeat(complete - np.array(parts), np.diff(starts))
-    return scores
-
-
-def expected_threshold(density, rows, scores):
-    """The score that all but a few rows pass if the density is that of the rows."""
-    expected = comparable_scores(density, drawn_like(rows, density))
-    low, middle, high = np.quantile(expected, [FALSE_ALARMS, 0.5, 0.75])
-    own_middle, own_high = (_quantile(scores, _weights(rows), q) for q in (0.5, 0.75))
+def expected_threshold(density, samples, scores):
+    """The score that all but a few samples pass if the density is theirs."""
+    low, middle, high = np.quantile(samples.expected(density), [FALSE_ALARMS, 0.5, 0.75])
+    own_middle, own_high = (_quantile(scores, samples.weights, q) for q in (0.5, 0.75))
     stretch = (own_high - own_middle) / (high - middle) if high > middle else 1.0
     return float(own_middle - stretch * (middle - low))
-
-
-def drawn_like(rows, density):
-    """Rows drawn from the density, with entries missing as in these rows."""
-    drawn = sample_rows(density, DRAWS, SEED)
-    order, starts, masks = rows.sorted_patterns
-    mass = np.cumsum(np.add.reduceat(_weights(rows)[order], starts[:-1]))
-    stops = np.rint(mass / mass[-1] * DRAWS).astype(int)
-    masks = np.repeat(masks, np.diff(stops, prepend=0), axis=0)
-    return Rows(np.where(masks, drawn, np.nan))
-
-
-def _weights(rows):
-    return np.ones(len(rows)) if rows.weights is None else rows.weights
 
 
 def _quantile(values, weights, share):

@@ -12,10 +12,20 @@ from sklearn.mixture import GaussianMixture as PeerMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skgen import DensityOutlierDetector, Gaussian, GaussianMixture, Mixture, emissions
+from skgen import (
+    AR,
+    DensityOutlierDetector,
+    Gaussian,
+    GaussianHMM,
+    GaussianMixture,
+    Mixture,
+    NGramLM,
+    SequenceTransformer,
+    emissions,
+)
 from skgen._sequences import Rows
 from skgen.wrappers._guard import guarded_fit, most_likely, without_light_components
-from skgen.wrappers._outliers import comparable_scores
+from skgen.wrappers._samples import RowSamples
 
 NAN = np.nan
 PEER = PeerMixture(3, random_state=0)
@@ -109,7 +119,7 @@ def test_a_missing_entry_counts_with_what_is_to_be_expected_of_it(normal):
     """For a Gaussian that is minus the entropy of the missing entries given the observed ones."""
     density = Gaussian().fit(normal)
     rows = np.array([[0.5, NAN, 1.0], [NAN, NAN, 0.3], [NAN, NAN, NAN], [1.0, 2.0, 3.0]])
-    found = comparable_scores(density, Rows(rows))
+    found = RowSamples(Rows(rows)).scores(density)
     entropies = [density.conditional(row).entropy() for row in rows[:3]]
     expected = density.score_samples(rows) - [*entropies, 0.0]
     assert_allclose(found, expected, atol=0.06)
@@ -219,7 +229,7 @@ def test_fits_end_when_the_likely_rows_stay_the_same():
 def test_the_last_fit_takes_back_the_rows_near_the_others():
     calls = []
     scores = np.array([0.0, -1.0, -6.0, -100.0])
-    guarded_fit(calls.append, lambda _: scores, lambda *_: -2.0, np.ones(4), 0.5)
+    guarded_fit(calls.append, lambda _: scores, lambda *_: -6.0, np.ones(4), 0.5)
     assert_array_equal(calls[-1], [1, 1, 1, 0])
 
 
@@ -236,3 +246,93 @@ def test_light_components_do_not_count_in_any_round():
     guarded_fit(fit, score, None, np.ones(10), 0.1)
     assert len(seen) > 1
     assert max(seen) < 1e-300
+
+
+# ---- sequences -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def walks():
+    """190 sequences that change between two states, and 10 that stay in a place of their own."""
+    rng = np.random.default_rng(0)
+    model = GaussianHMM(2)
+    model.startprob_, model.transmat_ = np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.1, 0.9]])
+    model.means_, model.covariances_ = np.array([[0.0, 0.0], [5.0, 5.0]]), np.ones((2, 2))
+    lengths = rng.integers(10, 80, 200)
+    normal = list(model.sample(190, random_state=0, length=lengths[:190])[0])
+    return normal + [rng.normal([0.0, 5.0], 1.0, (n, 2)) for n in lengths[190:]]
+
+
+@pytest.fixture
+def series():
+    """An autoregression with coefficient 0.9, and where 8 was added to it."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((2000, 1))
+    for t in range(1, 2000):
+        x[t] = 0.9 * x[t - 1] + rng.normal()
+    where = rng.choice(2000, 20, replace=False)
+    x[where] += 8.0
+    return x, where
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.05])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_sequences_of_another_kind_are_flagged(walks, contamination, scaled):
+    density = GaussianHMM(2, random_state=0)
+    if scaled and contamination != "auto":  # a Pipeline cannot draw
+        density = make_pipeline(SequenceTransformer(StandardScaler()), density)
+    detector = DensityOutlierDetector(density, contamination=contamination)
+    flagged = detector.fit_predict(walks) == -1
+    assert flagged[190:].all()
+    assert flagged[:190].mean() < 0.06
+
+
+def test_the_score_of_a_sequence_is_its_log_density_per_observed_step(walks):
+    detector = DensityOutlierDetector(GaussianHMM(2, random_state=0)).fit(walks)
+    gappy = np.concatenate([walks[0], np.full((50, 2), NAN)])
+    expected = detector.density_.score_samples(walks[:1])[0] / len(walks[0])
+    assert_allclose(detector.score_samples([walks[0], gappy]), [expected, expected])
+
+
+def test_a_sequence_of_weight_zero_is_not_there(walks):
+    density = GaussianHMM(2, random_state=0)
+    weights = np.arange(200.0) < 190
+    weighted = DensityOutlierDetector(density).fit(walks, sample_weight=weights)
+    without = DensityOutlierDetector(density).fit(walks[:190])
+    assert weighted.offset_ == without.offset_
+
+
+@pytest.mark.parametrize("share_missing", [0.0, 0.1])
+def test_anomalous_steps_of_a_series_do_not_spoil_its_autoregression(series, share_missing):
+    x, where = series
+    x = np.where(np.random.default_rng(1).random(x.shape) < share_missing, NAN, x)
+    where = where[~np.isnan(x[where, 0])]
+    detector = DensityOutlierDetector(AR(1)).fit(x)
+    assert abs(AR(1).fit(x).coef_[0] - 0.9) > 0.08
+    assert abs(detector.density_.coef_[0] - 0.9) < 0.02
+    flagged = detector.predict(x) == -1
+    assert flagged[where].all()
+    assert flagged.mean() < 0.04
+
+
+def test_a_step_with_missing_entries_is_comparable():
+    x = np.random.default_rng(0).normal(size=(3000, 3))
+    detector = DensityOutlierDetector(AR(0), trim=0.0).fit(x)
+    gappy = x.copy()
+    gappy[::2, :2] = NAN
+    scores = detector.score_samples(gappy)
+    assert scores[::2].mean() == pytest.approx(scores[1::2].mean(), abs=0.1)
+
+
+def test_sentences_in_unknown_words_are_flagged():
+    text = ["the cat sat on the mat", "a dog ran far", "the dog sat"] * 30 + ["zork blip frotz"]
+    detector = DensityOutlierDetector(NGramLM(order=2), contamination=0.02).fit(text)
+    assert_array_equal(np.flatnonzero(detector.predict(text) == -1), [90])
+
+
+def test_what_cannot_be_compared_is_refused(walks, series):
+    detector = DensityOutlierDetector(GaussianHMM(2, random_state=0)).fit(walks)
+    with pytest.raises(ValueError, match="fitted to sequences, but X holds steps"):
+        detector.predict(walks[0])
+    with pytest.raises(ValueError, match=r"trim=0\.15 .* use trim=0"):
+        DensityOutlierDetector(AR(1, method="burg")).fit(series[0])
