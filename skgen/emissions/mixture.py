@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from .._simplex import Simplex
 from .._starts import nearest
 from . import _columns
+from ._argument import EmissionArgument
 from ._base import (
     Emission,
     Expectation,
@@ -18,7 +19,6 @@ from ._base import (
     record,
     responsibilities,
 )
-from .gaussian import Gaussian
 
 SOFT = 0.1  # of a row's weight goes to all parts alike, so that none is without any
 POWER_STEPS = 15
@@ -32,7 +32,7 @@ class MixtureStatistics(NamedTuple):
     inner: Any
 
 
-class Mixture(Emission):
+class Mixture(EmissionArgument, Emission):
     r"""A mixture within each component, as the states of a hidden Markov model have it.
 
     .. math:: p(x \mid k) = \sum_{m=1}^{M} w_{km} \, p(x \mid k, m)
@@ -87,10 +87,6 @@ class Mixture(Emission):
         self.weight_concentration_prior = weight_concentration_prior
 
     # ---- the inner emission -----------------------------------------------------------------
-
-    @property
-    def _inner(self):
-        return Gaussian() if self.emission is None else self.emission
 
     @property
     def params_type(self):

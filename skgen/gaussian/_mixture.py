@@ -18,7 +18,8 @@ from .._monitors import FitMonitor
 from .._simplex import Simplex
 from .._starts import METHODS, RACE, race, runs_from_starts, subsample
 from .._validation import check_array_parameter, check_features, check_memory
-from ..emissions import Emission, Gaussian
+from ..emissions import Emission
+from ..emissions._argument import EmissionArgument
 from ..emissions._base import complete_mixture
 
 SMALLEST_LOG = np.log(1e-300)
@@ -132,7 +133,7 @@ def log_weights(weights):
     return np.log(np.maximum(weights, 1e-300))
 
 
-class Mixture(Density):
+class Mixture(EmissionArgument, Density):
     r"""Mixture of any emission, :math:`p(x) = \sum_k \pi_k\, p(x | k)`.
 
     Parameters
@@ -518,8 +519,7 @@ class Mixture(Density):
     # ---- parameters -------------------------------------------------------------------------
 
     def _emission(self):
-        emission = Gaussian() if self.emission is None else self.emission
-        return emission.resolve(getattr(self, "feature_names_in_", None))
+        return self._inner.resolve(getattr(self, "feature_names_in_", None))
 
     def _params(self):
         """The fitted attributes as parameters."""

@@ -18,7 +18,8 @@ from .._monitors import FitMonitor
 from .._sequences import object_array
 from .._starts import runs_from_starts
 from .._validation import check_features, check_memory
-from ..emissions import Emission, Gaussian
+from ..emissions import Emission
+from ..emissions._argument import EmissionArgument
 from ..emissions._base import complete_mixture
 from ._chain import TOPOLOGIES, Chain, ChainParams, stationary_distribution
 from ._forecast import Forecast
@@ -27,7 +28,7 @@ from ._problem import HMMParams, HMMProblem, source
 from ._starts import METHODS, start_of
 
 
-class HMM(SequenceDensity):
+class HMM(EmissionArgument, SequenceDensity):
     r"""Hidden Markov model of sequences of any lengths, with any emission.
 
     .. math:: p(x_{1:T}) = \sum_{z_{1:T}} \pi_{z_1} p(x_1 | z_1)
@@ -573,8 +574,7 @@ class HMM(SequenceDensity):
     # ---- parameters -------------------------------------------------------------------------
 
     def _emission(self):
-        emission = Gaussian() if self.emission is None else self.emission
-        return emission.resolve(getattr(self, "feature_names_in_", None))
+        return self._inner.resolve(getattr(self, "feature_names_in_", None))
 
     def _params(self):
         """The fitted attributes as parameters."""

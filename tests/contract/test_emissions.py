@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from reference import grid
 from sklearn.base import clone
 
+import skgen
 from skgen._sequences import Rows
 from skgen.emissions import (
     Bernoulli,
@@ -449,3 +450,17 @@ def test_an_emission_is_its_hyperparameters(case, rng):
 def test_a_sound_component_is_not_called_degenerate(case, rng):
     emission, _, _, params = start(case, rng)
     assert emission.degenerate(params) == {}
+
+
+@pytest.mark.parametrize("make", [skgen.HMM, skgen.Mixture, Mixture])
+def test_parameters_of_the_emission_that_none_stands_for_can_be_set(make):
+    model = clone(make(n_components=2)).set_params(emission__covariance_type="diag")
+    assert model.emission.covariance_type == "diag"
+    assert make().emission is None
+    with pytest.raises(ValueError, match="Invalid parameter 'kind'"):
+        make().set_params(emission__kind=1)
+
+
+def test_a_form_with_a_name_has_no_emission_to_set():
+    with pytest.raises(ValueError, match="Invalid parameter 'emission'"):
+        skgen.GaussianHMM(2).set_params(emission__covariance_type="diag")
