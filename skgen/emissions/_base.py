@@ -249,6 +249,24 @@ def complete_mixture(emission, params, rows, resp, first, how, rng):
     return emission.complete(params, rows, first + labels, how, rng)
 
 
+def mixture_variance(emission, params, rows, resp, first=0):
+    """Variances of the missing entries under a mixture of the components ``first + m``.
+
+    Within the components and among their means; None where the emission does not know them. The
+    parameters are those of :func:`complete_mixture`.
+    """
+    means, within = [], []
+    for m in range(resp.shape[1]):
+        variance = emission.variance(params, rows, first + m)
+        if variance is None:
+            return None
+        within.append(variance)
+        means.append(emission.complete(params, rows, first + m))
+    mean = np.einsum("im,mij->ij", resp, means)
+    variance = np.einsum("im,mij->ij", resp, within + (means - mean) ** 2)
+    return np.where(rows.missing, variance, 0.0)
+
+
 def log_sum(log_joint):
     """Log of the sum of exponentials over components; several times quicker than scipy's."""
     top = log_joint.max(axis=1)

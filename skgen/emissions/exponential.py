@@ -124,6 +124,10 @@ class Exponential(Emission):
             scales = rng.exponential(scales)
         return _columns.filled(rows, 0.0 if how == "mode" else scales)
 
+    def variance(self, params, rows, component):
+        """Variances of the missing entries: the squared scales."""
+        return np.where(rows.missing, params.scales[component] ** 2, 0.0)
+
     def marginal(self, params, features):
         """The scales of some features."""
         return ExponentialParams(params.scales[:, features])

@@ -159,6 +159,11 @@ class Gamma(Emission):
         mode = (how == "mode") & (shapes > 1)
         return _columns.filled(rows, np.where(mode, shapes - 1, shapes) * scales)
 
+    def variance(self, params, rows, component):
+        """Variances of the missing entries: the shapes times the squared scales."""
+        variance = params.shapes[component] * params.scales[component] ** 2
+        return np.where(rows.missing, variance, 0.0)
+
     def marginal(self, params, features):
         """The shapes and scales of some features."""
         return GammaParams(params.shapes[:, features], params.scales[:, features])

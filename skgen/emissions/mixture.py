@@ -16,6 +16,7 @@ from ._base import (
     Expectation,
     complete_mixture,
     log_sum,
+    mixture_variance,
     record,
     responsibilities,
 )
@@ -242,6 +243,12 @@ class Mixture(EmissionArgument, Emission):
         shares = self._shares(params, rows, component)
         first = np.asarray(component) * shares.shape[1]
         return complete_mixture(self._inner, self._flat(params), rows, shares, first, how, rng)
+
+    def variance(self, params, rows, component):
+        """Variances of the missing entries, within the parts and among them."""
+        shares = self._shares(params, rows, component)
+        first = component * shares.shape[1]
+        return mixture_variance(self._inner, self._flat(params), rows, shares, first)
 
     def marginal(self, params, features):
         """The same mixtures of some features."""

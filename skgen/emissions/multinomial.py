@@ -191,17 +191,28 @@ class Multinomial(Emission):
                 "Multinomial emissions with n_trials=None say nothing of missing counts, as the "
                 "total of the row is unknown; set n_trials to the total of all rows."
             )
-        component = np.broadcast_to(component, len(rows))
-        rest = np.ones((len(rows), 1), dtype=bool)
-        cells = _cells(params)[component] * np.concatenate([rows.missing, rest], axis=1)
-        cells = Simplex().maximize(cells)
-        left = params.totals[component] - _columns.zero_filled(rows).sum(axis=1, dtype=np.float64)
-        left = np.maximum(left, 0.0)
+        left, cells = self._open(params, rows, component)
         if how == "draw":
             filled = rng.multinomial(np.rint(left).astype(np.int64), cells)
         else:
             filled = left[:, None] * cells if how == "mean" else _mode(left, cells)
         return _columns.filled(rows, filled[:, :-1][rows.missing])
+
+    def variance(self, params, rows, component):
+        """Variances of the missing cells, of a multinomial of what is left; None if unknown."""
+        if self.n_trials is None:
+            return None
+        left, cells = self._open(params, rows, component)
+        cells = cells[:, :-1]
+        return np.where(rows.missing, left[:, None] * cells * (1.0 - cells), 0.0)
+
+    def _open(self, params, rows, component):
+        """What the observed cells leave of the total, and who shares it; the last is the rest."""
+        component = np.broadcast_to(component, len(rows))
+        rest = np.ones((len(rows), 1), dtype=bool)
+        cells = _cells(params)[component] * np.concatenate([rows.missing, rest], axis=1)
+        left = params.totals[component] - _columns.zero_filled(rows).sum(axis=1, dtype=np.float64)
+        return np.maximum(left, 0.0), Simplex().maximize(cells)
 
     def marginal(self, params, features):
         """The probabilities of some cells; with ``n_trials`` the others become the rest."""

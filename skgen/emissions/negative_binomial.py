@@ -181,6 +181,12 @@ class NegativeBinomial(Emission):
             means = np.floor(means * np.maximum(1.0 - dispersions, 0.0))
         return _columns.filled(rows, means)
 
+    def variance(self, params, rows, component):
+        """Variances of the missing counts: mean + dispersion * mean^2."""
+        means = params.means[component]
+        variance = means + params.dispersions[component] * means**2
+        return np.where(rows.missing, variance, 0.0)
+
     def marginal(self, params, features):
         """The means and dispersions of some features."""
         return NegativeBinomialParams(params.means[:, features], params.dispersions[:, features])

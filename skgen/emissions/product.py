@@ -257,6 +257,17 @@ class Product(Emission, _BaseComposition):
             out[:, columns] = emission.complete(part, block, component, how, rng)
         return out
 
+    def variance(self, params, rows, component):
+        """Variances of the missing entries, block by block; None where one does not know them."""
+        out = np.empty(rows.values.shape)
+        for (*_, columns), each in zip(self.blocks, self._each(params, rows), strict=True):
+            emission, part, block = each
+            variance = emission.variance(part, block, component)
+            if variance is None:
+                return None
+            out[:, columns] = variance
+        return out
+
     def marginal(self, params, features):
         """The parameters of some features, as :meth:`restricted` has them."""
         features, parts = np.asarray(features), []

@@ -267,6 +267,17 @@ class StudentT(Emission):
         u = rng.chisquare(dof + n_seen[:, 0]) / (dof + distance[:, 0])
         return center + noise / np.sqrt(u)[:, None]
 
+    def variance(self, params, rows, component):
+        """Variances of the missing entries: wider, the further off the observed ones are."""
+        scale = self._normal(params).variance(_gaussian(params), rows, component)
+        distance, n_seen, _ = self._latent(params, rows)
+        dof = params.dofs[component] + n_seen[:, 0]
+        spread = np.full(len(rows), np.inf)
+        np.divide(
+            params.dofs[component] + distance[:, component], dof - 2.0, out=spread, where=dof > 2
+        )
+        return np.where(rows.missing, spread[:, None] * scale, 0.0)
+
     def marginal(self, params, features):
         """Means, scales and degrees of freedom of some features."""
         part = self._normal(params).marginal(_gaussian(params), features)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length, check_is
 
 from .._sequences import Rows
 from .._validation import check_rows, check_weights
+from ..emissions._base import mixture_variance
 from ..gaussian import Gaussian, Mixture
 from ._base import Wrapper, check_count
 
@@ -105,7 +106,7 @@ class DensityRegressor(RegressorMixin, Wrapper):
         X : array-like of shape (n_samples, n_features)
         return_std : bool, default=False
             Whether to give the standard deviations, too. The density must be a Gaussian, or a
-            mixture of emissions that know them: Gaussian, Poisson, Bernoulli.
+            mixture of any emissions but categorical ones.
 
         Returns
         -------
@@ -158,16 +159,10 @@ class DensityRegressor(RegressorMixin, Wrapper):
 def conditional_variance(density, rows, n_targets):
     """Variance of the last columns, which are missing, given the observed entries of each row."""
     emission, params, resp = _components(density, rows)
-    means, within = [], []
-    for k in range(resp.shape[1]):
-        variance = emission.variance(params, rows, k)
-        if variance is None:
-            raise _unknown(f"mixture of {type(emission).__name__} emissions")
-        within.append(variance[:, -n_targets:])
-        means.append(emission.complete(params, rows, k)[:, -n_targets:])
-    # Law of total variance: within the components and among their means.
-    mean = np.einsum("ik,kij->ij", resp, means)
-    return np.einsum("ik,kij->ij", resp, within + (means - mean) ** 2)
+    variance = mixture_variance(emission, params, rows, resp)
+    if variance is None:
+        raise _unknown(f"mixture of {type(emission).__name__} emissions")
+    return variance[:, -n_targets:]
 
 
 def _components(density, rows):

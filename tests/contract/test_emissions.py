@@ -355,23 +355,41 @@ def test_n_parameters_counts_the_directions_in_which_the_density_moves(case, rng
     assert np.linalg.matrix_rank(slopes, rtol=1e-7) == emission.n_parameters(params)
 
 
+def conditional_moments(case, emission, params, X, j):
+    """Mean and variance of column j given the others, (n, K) each, by a sum over its values."""
+    gone = X.copy()
+    weight = first = second = 0.0
+    for x, mass in zip(*case.lines[j], strict=True):
+        gone[:, j] = x
+        p = mass * np.exp(emission.log_likelihood(params, Rows(gone)))
+        weight, first, second = weight + p, first + x * p, second + x * x * p
+    return first / weight, second / weight - (first / weight) ** 2
+
+
 def test_complete_gives_the_conditional_mean(case, rng):
     emission, X, _, params = start(case, rng, n=12)
     components = rng.integers(2, size=12)
-    for j, line in enumerate(case.lines):
-        gone, weight, mean = X.copy(), 0.0, 0.0
+    for j in range(len(case.lines)):
+        gone = X.copy()
         gone[:, j] = np.nan
-        for x, mass in zip(*line, strict=True):
-            gone_filled = gone.copy()
-            gone_filled[:, j] = x
-            p = mass * np.exp(emission.log_likelihood(params, Rows(gone_filled)))
-            weight, mean = weight + p, mean + x * p
+        mean, _ = conditional_moments(case, emission, params, X, j)
         completed = emission.complete(params, Rows(gone), components)
-        assert_allclose(completed[:, j], (mean / weight)[np.arange(12), components], rtol=1e-9)
+        assert_allclose(completed[:, j], mean[np.arange(12), components], rtol=1e-9)
         assert_allclose(np.delete(completed, j, axis=1), np.delete(X, j, axis=1), atol=0)
-        assert_allclose(
-            emission.complete(params, Rows(gone), 1)[:, j], (mean / weight)[:, 1], rtol=1e-9
-        )
+        assert_allclose(emission.complete(params, Rows(gone), 1)[:, j], mean[:, 1], rtol=1e-9)
+
+
+def test_the_variance_is_that_of_the_conditional(case, rng):
+    emission, X, _, params = start(case, rng, n=12)
+    for j in range(len(case.lines)):
+        gone = X.copy()
+        gone[:, j] = np.nan
+        _, variance = conditional_moments(case, emission, params, X, j)
+        found = [emission.variance(params, Rows(gone), k) for k in (0, 1)]
+        if found[0] is None:
+            pytest.skip("the variances of codes mean nothing")
+        assert_allclose(np.transpose([own[:, j] for own in found]), variance, rtol=1e-6, atol=1e-12)
+        assert not np.delete(found, j, axis=2).any()
 
 
 def test_completing_at_random_draws_from_the_conditional(case, rng):
