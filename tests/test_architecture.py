@@ -18,6 +18,7 @@ LAYERS = [
     {"_sequences", "_em", "_train", "_simplex", "_starts", "_validation", "_monitors"},
     {"emissions"},
     {"_density"},
+    {"_forecast"},
     {"gaussian", "hmm", "autoregressive", "probabilistic", "flows"},
     {"wrappers", "plotting", "distributed"},
     {"testing", "datasets", "demo"},

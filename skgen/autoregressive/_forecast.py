@@ -1,12 +1,10 @@
 """What an autoregression says of the steps to come."""
 
-from numbers import Integral
-from typing import Any
-
 import numpy as np
 from scipy.special import ndtri
 
 from .._density import RandomState, make_rng
+from .._forecast import StepForecast
 from .._kernels import _ar_filter
 from ._model import Smoother, start_covariance
 
@@ -14,7 +12,7 @@ METHODS = ("analytic", "bootstrap", "conformal")
 LEAST_ERRORS = 20  # from which quantiles of errors are taken
 
 
-class Forecast:
+class Forecast(StepForecast):
     r"""The next steps of a sequence, which are jointly normal.
 
     Parameters
@@ -93,48 +91,22 @@ class Forecast:
         -------
         lower, upper : ndarray of shape (horizon, n_features)
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
         if method not in METHODS:
             raise ValueError(f"method={method!r} must be one of {METHODS}.")
+        analytic = super().interval(level)
+        if method == "analytic":
+            return analytic
         if method == "conformal":
             width = self._conformal(level)
             return self.mean - width, self.mean + width
-        limits = (1 - level) / 2, (1 + level) / 2
-        if method == "analytic":
-            return self.quantile(limits[0]), self.quantile(limits[1])
         paths = self.sample(n_samples, random_state, innovations="bootstrap")
-        lower, upper = np.quantile(paths, limits, axis=0)
+        lower, upper = np.quantile(paths, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return lower, upper
 
-    def quantile(self, q: float) -> np.ndarray:
-        """The values that are not exceeded with probability q.
-
-        Parameters
-        ----------
-        q : float in (0, 1)
-
-        Returns
-        -------
-        ndarray of shape (horizon, n_features)
-        """
-        if not 0 < q < 1:
-            raise ValueError(f"q={q!r} must be a probability between 0 and 1.")
+    def _quantile(self, q):
         return self.mean + ndtri(q) * self.std
 
-    def log_prob(self, X: Any) -> np.ndarray:
-        """Log density of the observed entries of each step by itself.
-
-        Parameters
-        ----------
-        X : array-like of shape (horizon, n_features)
-
-        Returns
-        -------
-        ndarray of shape (horizon,)
-            Nats.
-        """
-        x = np.asarray(X, dtype=np.float64).reshape(self.mean.shape)
+    def _log_prob(self, x):
         out = np.empty(len(x))
         for h, row in enumerate(x - self.mean):
             seen = ~np.isnan(row)
@@ -164,8 +136,7 @@ class Forecast:
         -------
         ndarray of shape (n_samples, horizon, n_features)
         """
-        if not (isinstance(n_samples, Integral) and n_samples >= 1):
-            raise ValueError(f"n_samples={n_samples!r} must be a positive integer.")
+        self._check_paths(n_samples)
         rng, (h, d) = make_rng(random_state), self.mean.shape
         if innovations == "bootstrap":
             pool = self._innovations()

@@ -1,17 +1,15 @@
 """What a hidden Markov model says of the steps to come."""
 
-from typing import Any
-
 import numpy as np
 
-from .._density import RandomState, make_rng
+from .._forecast import StepForecast
 from .._kernels import _hmm
 from .._sequences import Rows
 
 BISECTIONS = 60
 
 
-class Forecast:
+class Forecast(StepForecast):
     r"""The next steps of a sequence: at each of them a mixture of the states' distributions.
 
     Parameters
@@ -46,35 +44,8 @@ class Forecast:
         """Expected values, of shape (horizon, n_features)."""
         return self.states @ self._means()
 
-    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """The limits between which each value lies with this probability.
-
-        Parameters
-        ----------
-        level : float in (0, 1), default=0.95
-
-        Returns
-        -------
-        lower, upper : ndarray of shape (horizon, n_features)
-            Quantiles of the mixture of each step and feature.
-        """
-        if not 0 < level < 1:
-            raise ValueError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
-        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
-
-    def quantile(self, q: float) -> np.ndarray:
-        """The least values that are not exceeded with probability q, by bisection.
-
-        Parameters
-        ----------
-        q : float in (0, 1)
-
-        Returns
-        -------
-        ndarray of shape (horizon, n_features)
-        """
-        if not 0 < q < 1:
-            raise ValueError(f"q={q!r} must be a probability between 0 and 1.")
+    def _quantile(self, q):
+        # By bisection.
         low, high = self._bracket(q)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
@@ -83,41 +54,23 @@ class Forecast:
         whole = np.floor(high)  # where the values are whole numbers, this is one of them
         return np.where(self._cdf(whole) >= q, whole, high)
 
-    def log_prob(self, X: Any) -> np.ndarray:
-        """Log density of the observed entries of each step by itself.
-
-        Parameters
-        ----------
-        X : array-like of shape (horizon, n_features)
-
-        Returns
-        -------
-        ndarray of shape (horizon,)
-            Nats.
-        """
-        rows = Rows(np.asarray(X, dtype=np.float64).reshape(len(self.states), -1))
+    def _log_prob(self, x):
+        rows = Rows(x)
         log_lik = self._emission.log_likelihood(self._params.emission, rows)
         with np.errstate(divide="ignore"):
             return np.logaddexp.reduce(log_lik + np.log(self.states), axis=1)
 
-    def sample(self, n_samples: int = 1, random_state: RandomState = None) -> np.ndarray:
-        """Draw paths.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-        random_state : int, RandomState or None, default=None
-
-        Returns
-        -------
-        ndarray of shape (n_samples, horizon, n_features)
-        """
-        rng, (h, _) = make_rng(random_state), self.states.shape
-        offsets = np.arange(n_samples + 1) * h
+    def _paths(self, n, rng):
+        h = self._horizon
+        offsets = np.arange(n + 1) * h
         start, transmat = np.ascontiguousarray(self.states[0]), self._params.chain.transmat
-        states = _hmm.sample_chain(offsets, start, transmat, rng.random(n_samples * h))
+        states = _hmm.sample_chain(offsets, start, transmat, rng.random(n * h))
         drawn = self._emission.sample(self._params.emission, states, rng)
-        return drawn.reshape(n_samples, h, -1)
+        return drawn.reshape(n, h, -1)
+
+    @property
+    def _horizon(self):
+        return len(self.states)
 
     def _means(self):
         """The mean of each state, of shape (n_components, n_features)."""
