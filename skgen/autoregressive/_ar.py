@@ -10,17 +10,16 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._base import Autoregression
 from ._fit import FITS, Task, criteria, params_of
+from ._linear import LinearAutoregression
 from ._model import ARParams, levels
 from ._panel import fit_each
 from ._terms import DEGREES
 
 CRITERIA = ("aic", "bic", "hqic")
-CONTEXT = 1000  # last rows of the fit that are kept, to continue from
 
 
-class AR(Autoregression):
+class AR(LinearAutoregression):
     r"""Autoregression of one column, or vector autoregression of several.
 
     .. math:: x_t = m_t + u_t, \quad u_t = \sum_{j=1}^p \Phi_j u_{t-j} + e_t, \quad
@@ -219,7 +218,6 @@ class AR(Autoregression):
         with self._all_or_nothing():
             sequences = self._sequences(X, reset=True, sample_weight=sample_weight)
             self._refuse_weighted_rows(sequences)
-            self.lengths_, self._single = sequences.lengths, sequences.single
             if self.pooled:
                 self._fit_pooled(sequences)
             else:
@@ -379,13 +377,6 @@ class AR(Autoregression):
                 ConvergenceWarning,
                 stacklevel=6,
             )
-
-    def _remember(self, sequences):
-        for name in ("context_", "n_steps_"):
-            self.__dict__.pop(name, None)
-        if sequences.single:
-            self.context_ = np.array(sequences[0][-CONTEXT:], dtype=np.float64)
-            self.n_steps_ = len(sequences[0])
 
     # ---- parameters -------------------------------------------------------------------------
 

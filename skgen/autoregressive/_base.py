@@ -1,6 +1,5 @@
-"""What a fitted autoregression can do, pooled over its sequences or one for each of them."""
+"""What every autoregression can do: one step ahead, densities, forecasts, draws."""
 
-from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
@@ -11,24 +10,25 @@ from sklearn.base import TransformerMixin
 from .._density import RandomState, SequenceDensity
 from .._sequences import object_array
 from .._validation import check_features
-from ._forecast import Forecast
-from ._model import (
-    ARParams,
-    Smoother,
-    autocovariances,
-    is_stationary,
-    mean_path,
-    run_filter,
-    run_inverse,
-)
 from ._signal import Diagnostics, diagnose
-from ._terms import Terms
+
+CONTEXT = 1000  # last rows of the fit that are kept, to continue from
 
 
 class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]
-    """Prediction, density, draws and spectrum, from the fitted attributes of :class:`AR`."""
+    """A distribution of sequences by what each step owes to those before it.
 
-    # ---- densities and one step ahead -------------------------------------------------------
+    A subclass gives, of sequences end to end, ``_log_prob``, ``_means``, ``_scaled`` (standardised
+    innovations) and ``_unscaled`` (the way back), ``_smoothed`` (mean and deviation given all);
+    ``_random(lengths, rng)``; ``_continued(s, past, first, horizon, exog)``, the forecast of model
+    s after a past which begins at time ``first`` + 1; and ``_n_lags()``.
+    """
+
+    _pooled = True  # one model for all sequences
+    _forgets = True  # what is long past does not matter
+    exog: Any = None
+
+    # ---- one step after the other -----------------------------------------------------------
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log density of each sequence; for one array, of each row given the rows before it.
@@ -40,12 +40,10 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         Returns
         -------
         ndarray of shape (n_samples,)
-            Nats; 0 where nothing is observed. The first rows have the stationary law.
+            Nats; 0 where nothing is observed.
         """
         sequences = self._sequences(X)
-        out = np.empty(len(sequences.rows))
-        for part in self._parts(sequences):
-            part.filter(log_prob=out[part.rows])
+        out = self._log_prob(sequences)
         return out if sequences.single else np.add.reduceat(out, sequences.offsets[:-1])
 
     def predict(self, X: ArrayLike) -> Any:
@@ -61,11 +59,7 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             For the columns that are not exogenous; as long as X.
         """
         sequences = self._sequences(X)
-        out = self._empty(sequences)
-        for part in self._parts(sequences):
-            part.filter(mean=out[part.rows])
-            out[part.rows] += part.mean
-        return self._per_step(sequences, out, self._like_outputs)
+        return self._per_step(sequences, self._means(sequences), self._like_outputs)
 
     def transform(self, X: ArrayLike) -> Any:
         """Standardised innovations: independent and standard normal if the model is true.
@@ -81,10 +75,7 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             missing.
         """
         sequences = self._sequences(X)
-        out = self._empty(sequences)
-        for part in self._parts(sequences):
-            part.filter(scaled=out[part.rows])
-        return self._per_step(sequences, out, self._like_outputs)
+        return self._per_step(sequences, self._scaled(sequences), self._like_outputs)
 
     def inverse_transform(self, X: ArrayLike) -> Any:
         """The sequences that have these innovations.
@@ -99,10 +90,7 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         object array of arrays, or array of shape (n_steps, n_outputs)
         """
         sequences = self._sequences(X)
-        out = self._empty(sequences)
-        for part in self._parts(sequences):
-            out[part.rows] = part.mean + run_inverse(part.params, part.x, part.offsets)
-        return self._per_step(sequences, out, self._like_outputs)
+        return self._per_step(sequences, self._unscaled(sequences), self._like_outputs)
 
     # ---- given the whole sequence -----------------------------------------------------------
 
@@ -119,38 +107,8 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             Observed entries are known: their standard deviation is 0.
         """
         sequences = self._sequences(X)
-        mean, std = self._empty(sequences), self._empty(sequences)
-        for part in self._parts(sequences):
-            smoother = Smoother(part.params)
-            for rows, u, own in part.pieces():
-                mean[rows] = own + smoother.fill(u)
-                std[rows] = smoother.deviations(u)
+        mean, std = self._smoothed(sequences)
         return tuple(self._per_step(sequences, each, self._like_outputs) for each in (mean, std))
-
-    def denoise(self, X: ArrayLike, noise_variance: Any) -> Any:
-        """Expected values of sequences that were seen with white noise added to them.
-
-        Parameters
-        ----------
-        X : list of array-like of shape (n_steps, n_features), or one such array
-            The model's sequences plus noise; NaN where nothing was seen.
-        noise_variance : float or array-like of shape (n_outputs,)
-            Positive.
-
-        Returns
-        -------
-        object array of arrays, or array of shape (n_steps, n_outputs)
-        """
-        sequences, outputs = self._sequences(X), self._outputs()
-        noise = np.broadcast_to(np.asarray(noise_variance, dtype=np.float64), len(outputs))
-        if not (noise > 0).all():
-            raise ValueError(f"noise_variance={noise_variance!r} must be positive.")
-        out = self._empty(sequences)
-        for part in self._parts(sequences):
-            smoother = Smoother(part.params)
-            for rows, u, mean in part.pieces():
-                out[rows] = mean + smoother.denoise(u, noise)
-        return self._per_step(sequences, out, self._like_outputs)
 
     def diagnose(self, X: ArrayLike, n_lags: int = 20) -> Diagnostics:
         """What the innovations of X tell against the model.
@@ -168,21 +126,7 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         scaled = self.transform(X)
         pieces = [scaled] if getattr(scaled, "ndim", 2) == 2 else list(scaled)
         pieces = [np.asarray(piece) for piece in pieces]
-        fitted = self._params(0).shape[0] if len(self._params(0).coef) else 0
-        return diagnose(pieces, n_lags, fitted)
-
-    def _complete(self, sequences, method, rng):
-        values = np.array(sequences.rows.values, dtype=np.float64)
-        outputs = self._outputs()
-        for part in self._parts(sequences):
-            smoother = Smoother(part.params)
-            for rows, u, mean in part.pieces():
-                if np.isnan(u).any():
-                    full = smoother.draw(u, rng)[0] if method == "draw" else smoother.fill(u)
-                    block = values[rows]
-                    block[:, outputs] = np.where(np.isnan(u), mean + full, block[:, outputs])
-                    values[rows] = block
-        return values
+        return diagnose(pieces, n_lags, self._n_lags())
 
     # ---- the future, and draws --------------------------------------------------------------
 
@@ -212,10 +156,10 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         if context is None:
             past = getattr(self, "context_", np.empty((0, self.n_features_in_)))
             first = getattr(self, "n_steps_", 0) - len(past)
-            return self._continued(self._params(), past, first, horizon, exog)
+            return self._continued(None, past, first, horizon, exog)
         sequences = self._sequences(context)
         if sequences.single:
-            return self._continued(self._params(), sequences[0], 0, horizon, exog)
+            return self._continued(None, sequences[0], 0, horizon, exog)
         given = [None] * len(sequences) if exog is None else exog
         if len(given) != len(sequences):
             raise ValueError(
@@ -223,20 +167,8 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
                 "one for each."
             )
         return object_array(
-            [
-                self._continued(self._params(s), sequences[s], 0, horizon, own)
-                for s, own in enumerate(given)
-            ]
+            [self._continued(s, sequences[s], 0, horizon, own) for s, own in enumerate(given)]
         )
-
-    def _continued(self, params, past, first, horizon, exog):
-        """The forecast after one past, which begins at time `first` + 1."""
-        past = np.asarray(past, dtype=np.float64)
-        columns, own = self._exog(), self._checked_exog(exog, horizon)
-        known = None if own is None else np.concatenate([past[:, columns], own])
-        mean = mean_path(params, self._terms(), [len(past) + horizon], known, first)
-        u = past[:, self._outputs()] - mean[: len(past)]
-        return Forecast(params, u, mean[len(past) :])
 
     def _checked_exog(self, exog, horizon):
         n = len(self._exog())
@@ -299,132 +231,19 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             lengths = rng.choice(self.lengths_, n_samples)
         else:
             lengths = np.broadcast_to(np.asarray(length, dtype=np.intp), n_samples)
-        params = self._params(0)
-        scaled = rng.standard_normal((int(lengths.sum()), params.shape[1]))
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        x = run_inverse(params, scaled, offsets) + mean_path(params, self._terms(), lengths)
-        return (x if single else np.split(x, offsets[1:-1])), None
-
-    # ---- properties of the process ----------------------------------------------------------
-
-    def spectrum(self, frequencies: Any = 256) -> tuple[np.ndarray, np.ndarray]:
-        """Spectral density.
-
-        Parameters
-        ----------
-        frequencies : int or array-like, default=256
-            In cycles per step, or how many of them from 0 to 1/2.
-
-        Returns
-        -------
-        frequencies : ndarray of shape (n_frequencies,)
-        density : ndarray of shape (n_frequencies,), or (n_frequencies, d, d) complex
-            Integrates to the variance over the frequencies from -1/2 to 1/2.
-        """
-        params = self._params()
-        f = (
-            np.linspace(0, 0.5, frequencies)
-            if np.ndim(frequencies) == 0
-            else np.asarray(frequencies)
-        )
-        d = params.shape[1]
-        powers = np.exp(-2j * np.pi * np.outer(f, np.arange(1, len(params.coef) + 1)))
-        polynomial = np.eye(d) - np.einsum("fp,pij->fij", powers, params.coef)
-        if d == 1:
-            return f, params.sigma[0, 0] / np.abs(polynomial[:, 0, 0]) ** 2
-        inverse = np.linalg.inv(polynomial)
-        return f, inverse @ params.sigma @ inverse.conj().transpose(0, 2, 1)
-
-    def impulse_response(self, horizon: int, orthogonal: bool = False) -> np.ndarray:
-        """What an innovation adds to the steps after it.
-
-        Parameters
-        ----------
-        horizon : int
-        orthogonal : bool, default=False
-            Whether innovations of one standard deviation, each without what the columns before it
-            tell of it, are meant, instead of innovations of size 1.
-
-        Returns
-        -------
-        ndarray of shape (horizon + 1,), or (horizon + 1, d, d)
-            Of column i to an innovation in column j at [h, i, j].
-        """
-        params = self._params()
-        coef, d = params.coef, params.shape[1]
-        out = [np.eye(d)]
-        for h in range(1, horizon + 1):
-            out.append(
-                sum((coef[j] @ out[h - 1 - j] for j in range(min(h, len(coef)))), 0 * out[0])
-            )
-        response = np.array(out)
-        if orthogonal:
-            response = response @ np.linalg.cholesky(params.sigma)
-        return response[:, 0, 0] if d == 1 else response
-
-    def autocovariance(self, n_lags: int) -> np.ndarray:
-        """Covariances of steps 0, 1, ..., n_lags apart in a stationary model.
-
-        Parameters
-        ----------
-        n_lags : int
-
-        Returns
-        -------
-        ndarray of shape (n_lags + 1,), or (n_lags + 1, d, d)
-        """
-        params = self._params()
-        if not is_stationary(params.coef):
-            raise ValueError("the model is not stationary, so that its variance is infinite.")
-        out = autocovariances(params.coef, params.sigma, n_lags + 1)
-        return out[:, 0, 0] if params.shape[1] == 1 else out
-
-    @property
-    def is_stationary_(self) -> bool:
-        """Whether all roots of the recursion lie within the unit circle."""
-        return is_stationary(self._params().coef)
-
-    @property
-    def mean_(self) -> Any:
-        """The stationary mean, but for trend, seasons and exogenous columns."""
-        params, terms = self._params(), self._terms()
-        if not terms.constant or terms.varies:
-            raise AttributeError("mean_ is there for a trend that is a constant.")
-        mean = terms.of_mean(params.coef, params.terms)[0]
-        return float(mean[0]) if len(mean) == 1 else mean
-
-    def hqic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Hannan and Quinn's criterion on X, in nats times two; the lower the better.
-
-        Parameters
-        ----------
-        X : list of array-like of shape (n_steps, n_features), or one such array
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-        """
-        total, n = self._total(X, sample_weight)
-        return -2.0 * total + 2.0 * self._n_parameters() * np.log(np.log(n))
+        x = self._random(lengths, rng)
+        return (x if single else np.split(x, np.cumsum(lengths)[:-1])), None
 
     # ---- inside -----------------------------------------------------------------------------
 
-    def _parts(self, sequences):
-        """What shares a model: all sequences, or each of them."""
-        x = np.asarray(sequences.rows.values, dtype=np.float64)
-        if self._pooled:
-            yield Part(self, self._params(), x, sequences.offsets, slice(None))
-            return
-        if len(sequences) != len(self.coef_):
-            raise ValueError(
-                f"X has {len(sequences)} sequences, but {len(self.coef_)} models were fitted; with "
-                "pooled=False pass the same sequences in the same order."
-            )
-        for s in range(len(sequences)):
-            rows = slice(*sequences.offsets[s : s + 2])
-            ends = np.array([0, rows.stop - rows.start])
-            yield Part(self, self._params(s), x[rows], ends, rows)
+    def _remember(self, sequences):
+        for name in ("context_", "n_steps_"):
+            self.__dict__.pop(name, None)
+        self.lengths_, self._single = sequences.lengths, sequences.single
+        if sequences.single:
+            kept = slice(-CONTEXT if self._forgets else None, None)
+            self.context_ = np.array(sequences[0][kept], dtype=np.float64)
+            self.n_steps_ = len(sequences[0])
 
     def _empty(self, sequences):
         return np.empty((len(sequences.rows), len(self._outputs())))
@@ -432,9 +251,6 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
     def _like_outputs(self, values):
         """In the container of the fit, where every column is an output."""
         return values if len(self._exog()) else self._like_fit(values)
-
-    def _terms(self):
-        return Terms.of(self.trend, self.period, self.harmonics)
 
     def _exog(self):
         """Indices of the exogenous columns."""
@@ -446,32 +262,26 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         """Indices of the columns that are modelled."""
         return np.setdiff1d(np.arange(self.n_features_in_), self._exog())
 
-    def _n_parameters(self):
-        params = self._params(0)
-        d = params.shape[1]
-        free = len(params.coef) if self.lags_ is None else len(self.lags_)
-        own = free * d * d + params.terms.size + params.exog.size + d * (d + 1) // 2
-        return own if self._pooled else own * len(self.coef_)
-
-    def _params(self, s=None) -> ARParams:
+    def _log_prob(self, sequences):
         raise NotImplementedError
 
+    def _means(self, sequences):
+        raise NotImplementedError
 
-class Part:
-    """Sequences of one model, as deviations from its mean."""
+    def _scaled(self, sequences):
+        raise NotImplementedError
 
-    def __init__(self, model, params, x, offsets, rows):
-        self.params, self.offsets, self.rows = params, offsets, rows
-        self.x = np.ascontiguousarray(x[:, model._outputs()])
-        exog = x[:, model._exog()] if len(model._exog()) else None
-        self.mean = mean_path(params, model._terms(), np.diff(offsets), exog)
+    def _unscaled(self, sequences):
+        raise NotImplementedError
 
-    def filter(self, **outputs):
-        run_filter(self.params, self.x - self.mean, self.offsets, **outputs)
+    def _smoothed(self, sequences):
+        raise NotImplementedError
 
-    def pieces(self):
-        """Where each sequence is, its deviations and its mean."""
-        first = self.rows.start or 0
-        for a, b in pairwise(self.offsets):
-            mean = self.mean[a:b]
-            yield slice(first + a, first + b), self.x[a:b] - mean, mean
+    def _random(self, lengths, rng):
+        raise NotImplementedError
+
+    def _continued(self, s, past, first, horizon, exog):
+        raise NotImplementedError
+
+    def _n_lags(self):
+        raise NotImplementedError
