@@ -208,14 +208,15 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
             raise ValueError(f"values is infinite at {j}; give finite values or NaN.")
         return row
 
-    def _like_fit(self, X):
+    def _like_fit(self, X, names=None):
         """An array of rows in the container in which the user wants it."""
         container = _get_output_config("transform", self)["dense"]
         if container == "default":
             container = getattr(self, "_container", "default")
         if container == "default":
             return X
-        names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
+        if names is None:
+            names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])])
         return make_frame(container, X, names)
 
     def _part(self, features, params):

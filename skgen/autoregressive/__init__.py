@@ -2,8 +2,21 @@
 
 from ._ar import AR
 from ._forecast import Forecast
+from ._lags import LagFeatures
 from ._ngram import NGramLM
 from ._ngram_mixture import NGramMixture
+from ._nonlinear import NonlinearAR
 from ._signal import Diagnostics, lpc
+from ._simulated import PathForecast
 
-__all__ = ["AR", "Diagnostics", "Forecast", "NGramLM", "NGramMixture", "lpc"]
+__all__ = [
+    "AR",
+    "Diagnostics",
+    "Forecast",
+    "LagFeatures",
+    "NGramLM",
+    "NGramMixture",
+    "NonlinearAR",
+    "PathForecast",
+    "lpc",
+]

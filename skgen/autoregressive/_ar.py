@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._fit import FITS, Task, criteria, params_of
+from ._lags import as_lags
 from ._linear import LinearAutoregression
 from ._model import ARParams, levels
 from ._panel import fit_each
@@ -308,17 +309,13 @@ class AR(LinearAutoregression):
             return None, self._max_order(lengths, x), self.order
         if isinstance(self.order, Integral):
             return None, int(self.order), None
-        lags = np.unique(np.asarray(self.order))
-        if lags.dtype.kind not in "iu" or len(lags) != len(self.order) or (lags < 1).any():
-            raise ValueError(
-                f"order={self.order!r} must be lags that are different positive integers."
-            )
+        lags = as_lags("order", self.order)
         if self.method in ("yule-walker", "burg"):
             raise ValueError(
                 f"order={self.order!r} is a subset of lags, which method={self.method!r} cannot "
                 'fit; use "exact" or "conditional".'
             )
-        return lags.astype(np.intp), int(lags[-1]), None
+        return lags, int(lags[-1]), None
 
     def _max_order(self, lengths, x):
         if self.max_order is not None:

@@ -1,0 +1,42 @@
+"""Regressors of several targets of which some are missing, and their errors on rows not seen."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import KFold, check_cv
+from sklearn.utils import get_tags
+
+
+def fit_targets(prototype, inputs, targets, weights=None):
+    """Clones fitted to targets (n, d), NaN where missing: one for all columns, or one for each."""
+    if targets.shape[1] > 1 and get_tags(prototype).target_tags.multi_output:
+        return [_fitted(prototype, inputs, targets, weights)]
+    return [_fitted(prototype, inputs, targets[:, [j]], weights) for j in range(targets.shape[1])]
+
+
+def _fitted(prototype, inputs, targets, weights):
+    seen = ~np.isnan(targets).any(axis=1)
+    more = {} if weights is None else {"sample_weight": weights[seen]}
+    targets = targets[seen]
+    y = targets[:, 0] if targets.shape[1] == 1 else targets
+    return clone(prototype).fit(inputs[seen], y, **more)
+
+
+def predict_targets(fitted, inputs):
+    """Predictions (n, d) of such a list."""
+    return np.concatenate(
+        [np.reshape(each.predict(inputs), (len(inputs), -1)) for each in fitted], axis=1
+    )
+
+
+def unseen_predictions(prototype, inputs, targets, weights, cv):
+    """Predictions (n, d) of each row by a fit without its fold; NaN for rows of no fold.
+
+    An integer `cv` makes folds of neighbours in time.
+    """
+    out = np.full_like(targets, np.nan)
+    folds = KFold(min(cv, len(inputs))) if isinstance(cv, int | np.integer) else check_cv(cv)
+    for train, test in folds.split(inputs):
+        own = None if weights is None else weights[train]
+        fitted = fit_targets(prototype, inputs[train], targets[train], own)
+        out[test] = predict_targets(fitted, inputs[test])
+    return out

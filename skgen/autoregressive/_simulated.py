@@ -1,0 +1,265 @@
+"""Autoregressions of any form: exact where the past is known, else by draws."""
+
+import warnings
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
+
+from .._forecast import StepForecast
+from ._base import Autoregression
+from ._fit import floored
+from ._innovations import Innovations, spread
+from ._lags import steps
+from ._particles import Walk, blocks, find_segments, one_step, systematic
+
+SEED = 0  # of all that is simulated to score or to predict: the same question, the same answer
+
+
+class SimulatedAutoregression(Autoregression):
+    """Densities, paths and gaps, from a :class:`~._particles.Recursion`.
+
+    A subclass gives ``_recursion()``; it has the parameters ``n_particles`` and ``n_paths``.
+    """
+
+    def _recursion(self):
+        raise NotImplementedError
+
+    def _data(self, sequences):
+        """Columns that are modelled, and exogenous ones."""
+        x = np.asarray(sequences.rows.values, dtype=np.float64)
+        exog = x[:, self._exog()]
+        if np.isnan(exog).any():
+            raise ValueError("an exogenous column has missing entries; fill them first.")
+        return np.ascontiguousarray(x[:, self._outputs()]), exog
+
+    def _steps(self, sequences, **asked):
+        x, exog = self._data(sequences)
+        rng = np.random.default_rng(SEED)
+        return one_step(
+            self._recursion(), x, exog, sequences.offsets, self.n_particles, rng, **asked
+        )
+
+    def _log_prob(self, sequences):
+        return self._steps(sequences).log_prob
+
+    def _means(self, sequences):
+        return self._steps(sequences).mean
+
+    def _scaled(self, sequences):
+        return self._steps(sequences, scores=True).scaled
+
+    def _unscaled(self, sequences):
+        z, exog = self._data(sequences)
+        if np.isnan(z).any():
+            raise ValueError("innovations are missing (NaN); no sequence follows from them.")
+        return paths_of(self._recursion(), z, exog, sequences.lengths)
+
+    def _random(self, lengths, rng):
+        z = rng.standard_normal((int(np.sum(lengths)), len(self._outputs())))
+        return paths_of(self._recursion(), z, np.empty((len(z), 0)), lengths)
+
+    def _smoothed(self, sequences):
+        x, exog = self._data(sequences)
+        mean, std = x.copy(), np.zeros_like(x)
+        gone = np.isnan(x)
+        for walk in self._walks(x, exog, sequences.offsets, np.random.default_rng(SEED)):
+            everyone = np.tile(np.arange(walk.n), (len(walk.segments), 1))
+            for rows, values in walk.traced(everyone):
+                weights = np.exp(walk.log_weights[: len(rows)])
+                center = np.einsum("sn,snd->sd", weights, values)
+                variance = np.einsum("sn,snd->sd", weights, (values - center[:, None]) ** 2)
+                mean[rows] = np.where(gone[rows], center, mean[rows])
+                std[rows] = np.where(gone[rows], np.sqrt(variance), 0.0)
+        return mean, std
+
+    def _complete(self, sequences, method, rng):
+        if method == "mode":
+            raise ValueError(
+                'method="mode" is not there for values that are simulated; use "mean" or "draw".'
+            )
+        values = np.array(sequences.rows.values, dtype=np.float64)
+        if method == "mean":
+            values[:, self._outputs()] = self._smoothed(sequences)[0]
+        else:
+            x, exog = self._data(sequences)
+            values[:, self._outputs()] = self._drawn(x, exog, sequences.offsets, rng)
+        return values
+
+    def _drawn(self, x, exog, offsets, rng):
+        """A completed copy of x, drawn given all that is observed."""
+        out = x.copy()
+        for walk in self._walks(x, exog, offsets, rng):
+            last = systematic(np.exp(walk.log_weights), rng)[:, rng.integers(walk.n)][:, None]
+            for rows, values in walk.traced(last):
+                out[rows] = values[:, 0]
+        return out
+
+    def _walks(self, x, exog, offsets, rng):
+        recursion = self._recursion()
+        segments = find_segments(recursion, x, offsets)
+        for block in blocks(segments, self.n_particles):
+            yield Walk(recursion, x, exog, block, self.n_particles, rng, keep=True).through()
+
+    def _continued(self, s, past, first, horizon, exog):
+        past, columns = np.asarray(past, dtype=np.float64), self._exog()
+        own = self._checked_exog(exog, horizon)
+        known = past[:, columns] if own is None else np.concatenate([past[:, columns], own])
+        known = np.concatenate([known, np.empty((len(past) + horizon - len(known), len(columns)))])
+        past = np.ascontiguousarray(past[:, self._outputs()])
+        return PathForecast(self._recursion(), past, known, horizon, self.n_particles, self.n_paths)
+
+    def _fit_law(self, e, weights, floor):
+        """The attributes of the law of innovations, from some of them (n, d), NaN where missing."""
+        known = ~np.isnan(e).any(axis=1)
+        e, w = e[known], np.ones(int(known.sum())) if weights is None else weights[known]
+        if len(e) == 0:
+            raise ValueError("no row of X has all of its columns observed; leave some columns out.")
+        variance = floored((e * w[:, None]).T @ e / w.sum(), floor)
+        one = e.shape[1] == 1
+        self.noise_variance_ = float(variance[0, 0]) if one else variance
+        if self.residuals == "bootstrap":
+            self.residuals_ = spread(e - np.average(e, axis=0, weights=w), w)
+
+    def _law(self):
+        """The innovations, from the fitted attributes."""
+        covariance = np.atleast_2d(self.noise_variance_)
+        if self.residuals == "bootstrap":
+            return Innovations.around(self.residuals_, covariance)
+        return Innovations.normal(covariance)
+
+
+def start_law(x, weights):
+    """Location and scale (d,) of the first rows, and the least variances of innovations."""
+    seen = ~np.isnan(x)
+    share = seen if weights is None else seen * weights[:, None]
+    total, filled = share.sum(axis=0), np.where(seen, x, 0.0)
+    location = (share * filled).sum(axis=0) / total
+    scale = np.sqrt((share * (filled - location) ** 2).sum(axis=0) / total)
+    size = np.sqrt(location**2 + scale**2)
+    floor = np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
+    return location, np.where(scale > np.sqrt(floor), scale, np.maximum(size, 1.0)), floor
+
+
+def warn_if_degenerate(variance, floor):
+    """Say where nothing is left to chance."""
+    constant = np.diag(variance) <= floor
+    if constant.any():
+        warnings.warn(
+            f"Degenerate fit: the past says all of column {int(constant.argmax())}, as of a "
+            "constant; leave it out.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+
+
+def paths_of(recursion, z, exog, lengths):
+    """Sequences end to end that have these standard normal scores (n, d)."""
+    p, longest = recursion.order, int(np.max(lengths))
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    time, which = steps(offsets), np.repeat(np.arange(len(lengths)), lengths)
+    paths = np.zeros((len(lengths), longest, recursion.d))
+    known = np.zeros((len(lengths), longest, exog.shape[1]))
+    first = time < p
+    paths[which[first], time[first]] = recursion.location + recursion.scale * z[first]
+    paths[which[~first], time[~first]] = recursion.innovations.from_normal(z[~first])
+    known[which, time] = exog
+    if longest > p:
+        past = np.ascontiguousarray(paths[:, :p][:, ::-1])
+        state = recursion.first_state(np.ascontiguousarray(paths[:, :p]))
+        noise = np.ascontiguousarray(paths[:, p:])
+        paths[:, p:] = recursion.simulate(past, state, noise, known[:, p:])[0]
+    return paths[which, time]
+
+
+class PathForecast(StepForecast):
+    r"""The next steps of a sequence, from simulated paths.
+
+    Parameters
+    ----------
+    recursion : Recursion
+    past : ndarray of shape (n_steps, n_features)
+        The context, NaN where missing.
+    exog : ndarray of shape (n_steps + horizon, n_exog)
+    horizon : int
+    n_particles : int
+        That stand for what is missing of the context.
+    n_paths : int
+
+    Attributes
+    ----------
+    mean : ndarray of shape (horizon, n_features)
+        Expected values: of the first step exactly, where its past is known.
+    paths : ndarray of shape (n_paths, horizon, n_features)
+        From a fixed seed; quantiles are theirs.
+
+    Notes
+    -----
+    All paths advance together, with one call of the regressor a step. The density of a step is the
+    mean over the paths of its density given the steps before.
+    """
+
+    def __init__(self, recursion, past, exog, horizon, n_particles, n_paths) -> None:
+        self._recursion, self._exog, self._n = recursion, exog, len(past)
+        # Rows that have no past yet are drawn like missing ones.
+        self._n_first = min(horizon, max(0, recursion.order - len(past)))
+        self._remaining = horizon - self._n_first
+        self._after = self._context(past, n_particles, np.random.default_rng(SEED))
+        drawn = self._simulated(n_paths, np.random.default_rng(SEED))
+        self.paths, self._means, self._scales = drawn
+        self.mean = self._means.mean(axis=0)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviations, of shape (horizon, n_features)."""
+        return self.paths.std(axis=0)
+
+    def _context(self, past, n_particles, rng):
+        """Particles that stand for the end of the context: pasts, states and weights."""
+        recursion, p = self._recursion, self._recursion.order
+        x = np.concatenate([past, np.full((self._n_first, recursion.d), np.nan)])
+        if not np.isnan(x if recursion.n_states else x[len(x) - min(p, len(x)) :]).any():
+            return *recursion.after(x, self._exog[: len(x)]), np.ones(1)
+        segments = find_segments(recursion, x, np.array([0, len(x)]))
+        last = segments[segments[:, 1] == len(x)]
+        walk = Walk(recursion, x, self._exog[: len(x)], last, n_particles, rng).through()
+        state = walk.state[0]
+        if len(x) == p:
+            state = recursion.first_state(np.ascontiguousarray(walk.past[0][:, ::-1]))
+        return walk.past[0], state, np.exp(walk.log_weights[0])
+
+    def _simulated(self, n, rng):
+        """Paths with their means and scales, (n, horizon, d) each."""
+        past, state, weights = self._after
+        chosen = rng.choice(len(weights), n, p=weights / weights.sum())
+        past, state = past[chosen], state[chosen]
+        recursion, first = self._recursion, self._n_first
+        shape = n, first + self._remaining, recursion.d
+        paths, means, scales = np.empty(shape), np.empty(shape), np.empty(shape)
+        paths[:, :first] = past[:, :first][:, ::-1]
+        means[:, :first], scales[:, :first] = recursion.location, recursion.scale
+        if self._remaining:
+            noise = recursion.innovations.draw(n * self._remaining, rng)
+            noise = noise.reshape(n, self._remaining, -1)
+            own = recursion.simulate(past, state, noise, self._exog[None, self._n + first :])
+            paths[:, first:], means[:, first:], scales[:, first:] = own
+        return paths, means, scales
+
+    def _quantile(self, q):
+        return np.quantile(self.paths, q, axis=0)
+
+    def _log_prob(self, x):
+        out = np.zeros(len(x))
+        for h, row in enumerate(x):
+            seen = np.flatnonzero(~np.isnan(row))
+            first = h < self._n_first
+            law = self._recursion.start if first else self._recursion.innovations
+            if len(seen):
+                scale = self._scales[:, h, seen]
+                e = (row[seen] - self._means[:, h, seen]) / scale
+                own = law.marginal(seen).log_prob(e) - np.log(scale).sum(axis=1)
+                out[h] = logsumexp(own) - np.log(len(own))
+        return out
+
+    def _paths(self, n, rng):
+        return self._simulated(n, rng)[0]
