@@ -22,6 +22,7 @@ def fit(
     prior: float = 0.0,
     floor: float = 1e-300,
     start: Floats | None = None,
+    diff: bool = False,
 ) -> dict[str, Any]: ...
 def fit_panel(
     x: Floats,
@@ -31,6 +32,7 @@ def fit_panel(
     *,
     missing: Ints | None = None,
     gaps: Ints | None = None,
+    diff: bool = False,
     criterion: int = 0,
     prior: float = 0.0,
     n_threads: int | None = None,

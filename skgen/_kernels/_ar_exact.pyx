@@ -242,7 +242,7 @@ def fit(
     const double[:, ::1] factor=None, bint constant=False, const Py_ssize_t[::1] missing=None,
     const Py_ssize_t[::1] gaps=None, const double[::1] weights=None,
     const Py_ssize_t[::1] lags=None, size=None, double n_obs, double prior=0.0,
-    double floor=1e-300, start=None,
+    double floor=1e-300, start=None, bint diff=False,
 ):
     """Maximise the exact likelihood, or the posterior, over all sequences together.
 
@@ -263,6 +263,9 @@ def fit(
         With a factor: whether there is a constant.
     missing, gaps : ndarray, intp  # IN
         Missing rows in ascending order, and where those of each sequence begin.
+    diff : bool
+        Whether the series and regressors are steps, one row fewer than levels; `missing` counts
+        levels, from the offset of the sequence on, and z is complete with any of their values.
     weights : ndarray of shape (n_sequences,)  # IN
     lags : ndarray of intp  # IN
         The lags with a coefficient, None for 1 .. size.
@@ -288,7 +291,7 @@ def fit(
     q.p, q.n_seq, q.n = order, offsets.shape[0] - 1, z.shape[1]
     q.k = z.shape[0] - 1 if factor is None else constant
     q.offsets, q.z = &offsets[0], &z[0, 0]
-    q.n_obs, q.prior, q.floor = n_obs, prior, floor
+    q.n_obs, q.prior, q.floor, q.diff = n_obs, prior, floor, diff
     if weights is not None:
         q.weights = &weights[0]
     if missing is not None and missing.shape[0]:
@@ -323,7 +326,7 @@ def fit(
 
 cdef int fit_one(
     const double* x, Py_ssize_t n, Py_ssize_t p, bint constant, const Py_ssize_t* missing,
-    Py_ssize_t n_missing, int criterion, double prior, double* coef, double* out,
+    Py_ssize_t n_missing, bint diff, int criterion, double prior, double* coef, double* out,
 ) noexcept nogil:
     """Fit one series of a panel; out: mean, sigma2, log_lik, order. As :func:`minimize`."""
     cdef Problem q
@@ -345,12 +348,12 @@ cdef int fit_one(
     memset(&q, 0, sizeof(Problem))
     ends[0], ends[1], gaps[0], gaps[1] = 0, n, 0, n_missing
     q.p, q.k, q.n_seq, q.n, q.size = p, k, 1, n, p
-    q.offsets, q.z, q.n_obs, q.prior = ends, arena, n - n_missing, prior
+    q.offsets, q.z, q.n_obs, q.prior, q.diff = ends, arena, n - n_missing, prior, diff
     for i in range(n):
         if x[i] == x[i]:
             mean += x[i]
             largest = max(largest, fabs(x[i]))
-    mean = mean / q.n_obs if constant else 0.0
+    mean = mean / (n if diff else q.n_obs) if constant else 0.0
     q.floor = max((2.2e-16 * largest) ** 2, 1e-300)
     for i in range(n):
         arena[i] = x[i] - mean if x[i] == x[i] else 0.0
@@ -388,8 +391,8 @@ cdef int fit_one(
 
 def fit_panel(
     const double[::1] x, const Py_ssize_t[::1] offsets, Py_ssize_t p, bint constant, *,
-    const Py_ssize_t[::1] missing=None, const Py_ssize_t[::1] gaps=None, int criterion=0,
-    double prior=0.0, n_threads=None,
+    const Py_ssize_t[::1] missing=None, const Py_ssize_t[::1] gaps=None, bint diff=False,
+    int criterion=0, double prior=0.0, n_threads=None,
 ):
     """Maximise the exact likelihood of each sequence by itself, the sequences in parallel.
 
@@ -398,7 +401,7 @@ def fit_panel(
     x : ndarray of shape (n,)  # IN
         NaN where missing.
     missing : ndarray, intp  # IN
-        Missing rows, counted from the beginning of their sequence.
+        Missing rows, counted from the beginning of their sequence; of levels with `diff`.
     criterion : int
         0 for order p; 1, 2, 3 for that of the least AIC, BIC, HQIC up to p.
     others : as in :func:`fit`
@@ -425,7 +428,7 @@ def fit_panel(
         n_iter[s] = fit_one(
             &x[offsets[s]], offsets[s + 1] - offsets[s], p, constant,
             rows + g[s] if g != NULL else NULL, g[s + 1] - g[s] if g != NULL else 0,
-            criterion, prior, &coef[s, 0], &found[s, 0],
+            diff, criterion, prior, &coef[s, 0], &found[s, 0],
         )
     sk_leave_parallel()
     return np.ascontiguousarray(coef_[:, :p]), found_, n_iter_

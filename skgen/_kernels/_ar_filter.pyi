@@ -17,8 +17,16 @@ def run_filter(
     scaled: Floats | None = None,
     state: Floats | None = None,
     state_covariance: Floats | None = None,
+    level: Floats | None = None,
 ) -> None: ...
 def run_inverse(
-    scaled: Floats, offsets: Ints, phi: Floats, sigma: Floats, start: Floats, u: Floats
+    scaled: Floats,
+    offsets: Ints,
+    phi: Floats,
+    sigma: Floats,
+    start: Floats,
+    u: Floats,
+    *,
+    level: Floats | None = None,
 ) -> None: ...
 def simulate(phi: Floats, paths: Floats, noise: Floats) -> None: ...

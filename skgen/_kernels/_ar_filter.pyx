@@ -4,6 +4,10 @@
 
 The filter's state is (u[t], ..., u[t-p+1]) given what was observed before t. Once p complete rows
 have been seen it is known exactly and a step costs no more than the sum above.
+
+A column of an integrated process has a level of which nothing is known until its first observed
+entry. Until then its state is relative to an arbitrary level; that entry, which says nothing else,
+puts its own value in the place of it.
 """
 
 import numpy as np
@@ -30,11 +34,27 @@ cdef struct Filter:
     const double* sigma  # (d, d)
     const double* chol  # (d, d) of sigma, lower
     const double* start  # (p d, p d) covariance of the state before the first row
+    const double* level  # (d,) deviations of the level, or NULL where it is 0
+    double* afloat  # (d,) what is left of them: 0 where the level is known
     double* a  # (p d,)
     double* P  # (p d, p d)
     double* new  # (p d,)
     double* work  # (d, p d)
     double* copy  # (p d + 1, p d), where rows are generated
+
+
+cdef void anchor(Filter* f, Py_ssize_t j, double x) noexcept nogil:
+    """Give column j the level at which its latest entry is x."""
+    cdef Py_ssize_t i, r, lag, d = f.d, m = f.p * f.d
+    cdef double v = x - f.a[j]
+    for lag in range(f.p - 1, -1, -1):  # the latest last, as it is subtracted from the others
+        i = lag * d + j
+        f.a[i] += v
+        for r in range(m):
+            f.P[i * m + r] -= f.P[j * m + r]
+        for r in range(m):
+            f.P[r * m + i] -= f.P[r * m + j]
+    f.afloat[j] = 0.0
 
 
 cdef double update(Filter* f, const double* x, double* scaled) noexcept nogil:
@@ -45,6 +65,11 @@ cdef double update(Filter* f, const double* x, double* scaled) noexcept nogil:
         if x[j] != x[j]:
             if scaled != NULL:
                 scaled[j] = x[j]
+            continue
+        if f.afloat[j] > 0:
+            if scaled != NULL:
+                scaled[j] = (x[j] - f.a[j]) / f.afloat[j]
+            anchor(f, j, x[j])
             continue
         variance = max(f.P[j * m + j], 1e-300)
         v = x[j] - f.a[j]
@@ -111,6 +136,16 @@ cdef void known_state(Filter* f, const double* x) noexcept nogil:
         memcpy(f.a + lag * d, x - lag * d, d * sizeof(double))
 
 
+cdef void begin(Filter* f) noexcept nogil:
+    """The state before a sequence."""
+    cdef Py_ssize_t m = f.p * f.d
+    memset(f.a, 0, m * sizeof(double))
+    memcpy(f.P, f.start, m * m * sizeof(double))
+    memset(f.afloat, 0, f.d * sizeof(double))
+    if f.level != NULL:
+        memcpy(f.afloat, f.level, f.d * sizeof(double))
+
+
 cdef inline bint complete(const double* x, Py_ssize_t d) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(d):
@@ -147,6 +182,7 @@ def run_filter(
     const double[:, ::1] sigma, const double[:, ::1] start, *, double[:, ::1] mean=None,
     double[:, :, ::1] covariance=None, double[::1] log_prob=None, double[:, ::1] scaled=None,
     double[:, ::1] state=None, double[:, :, ::1] state_covariance=None,
+    const double[::1] level=None,
 ):
     """What is known of each row from the rows before it.
 
@@ -171,6 +207,10 @@ def run_filter(
         their standard deviation.
     state, state_covariance : ndarray of shape (n_sequences, p d), (n_sequences, p d, p d)  # OUT
         Of the row after the last.
+    level : ndarray of shape (d,)  # IN
+        For an integrated process, whose `start` is relative to its level: the deviations of the
+        levels, as they enter `covariance` and `scaled`. Log densities are given the first observed
+        entry of each column.
     """
     cdef Filter f
     cdef Py_ssize_t p = phi.shape[0], d = phi.shape[1], m = p * d, s, t, seen, i, j, stop
@@ -178,7 +218,7 @@ def run_filter(
     chol_ = np.linalg.cholesky(np.asarray(sigma))
     constant = -0.5 * d * LOG_2PI - np.log(np.diag(chol_)).sum()
     cdef double[:, ::1] chol = np.ascontiguousarray(chol_)
-    cdef double[::1] arena = np.empty(2 * m + m * m + m * d + d)
+    cdef double[::1] arena = np.empty(2 * m + m * m + m * d + 2 * d)
     cdef double* own
     cdef const double* x
     cdef double* z
@@ -189,10 +229,11 @@ def run_filter(
     f.P = f.new + m
     f.work = f.P + m * m
     own = f.work + m * d
+    f.afloat = own + d
+    f.level = NULL if level is None else &level[0]
     with nogil:
         for s in range(offsets.shape[0] - 1):
-            memset(f.a, 0, m * sizeof(double))
-            memcpy(f.P, f.start, m * m * sizeof(double))
+            begin(&f)
             seen = 0  # complete rows in a stretch
             t = offsets[s]
             while t < offsets[s + 1]:
@@ -226,6 +267,7 @@ def run_filter(
                         for i in range(d):
                             for j in range(d):
                                 covariance[t, i, j] = f.P[i * m + j]
+                            covariance[t, i, i] += f.afloat[i] * f.afloat[i]
                     value = update(&f, x, z)
                     seen = seen + 1 if complete(x, d) else 0
                     if seen < p:
@@ -252,6 +294,9 @@ cdef void generate(Filter* f, const double* scaled, double* x) noexcept nogil:
         x[j] = scaled[j]
         if x[j] != x[j]:
             continue
+        if f.afloat[j] > 0:
+            x[j] = a[j] + f.afloat[j] * scaled[j]
+            continue
         variance = max(P[j * m + j], 0.0)
         v = scaled[j] * sqrt(variance)
         x[j] = a[j] + v
@@ -267,7 +312,8 @@ cdef void generate(Filter* f, const double* scaled, double* x) noexcept nogil:
 
 def run_inverse(
     const double[:, ::1] scaled, const Py_ssize_t[::1] offsets, const double[:, :, ::1] phi,
-    const double[:, ::1] sigma, const double[:, ::1] start, double[:, ::1] u,
+    const double[:, ::1] sigma, const double[:, ::1] start, double[:, ::1] u, *,
+    const double[::1] level=None,
 ):
     """The rows that have these innovations: the inverse of :func:`run_filter`.
 
@@ -282,7 +328,7 @@ def run_inverse(
     cdef Py_ssize_t p = phi.shape[0], d = phi.shape[1], m = p * d, s, t, seen, i, j, lag
     cdef double value
     cdef double[:, ::1] chol = np.ascontiguousarray(np.linalg.cholesky(np.asarray(sigma)))
-    cdef double[::1] arena = np.empty(2 * m + 2 * m * m + m * d + d)
+    cdef double[::1] arena = np.empty(2 * m + 2 * m * m + m * d + 2 * d)
     f.p, f.d, f.phi, f.sigma, f.chol = p, d, &phi[0, 0, 0], &sigma[0, 0], &chol[0, 0]
     f.start = &start[0, 0]
     f.a = &arena[0]
@@ -290,10 +336,11 @@ def run_inverse(
     f.P = f.new + m
     f.work = f.P + m * m
     f.copy = f.work + m * d
+    f.afloat = f.copy + m * m + d
+    f.level = NULL if level is None else &level[0]
     with nogil:
         for s in range(offsets.shape[0] - 1):
-            memset(f.a, 0, m * sizeof(double))
-            memcpy(f.P, f.start, m * m * sizeof(double))
+            begin(&f)
             seen = 0
             for t in range(offsets[s], offsets[s + 1]):
                 if seen >= p and complete(&scaled[t, 0], d):

@@ -6,6 +6,7 @@ cdef struct Problem:
     const Py_ssize_t* offsets
     double* z
     const double* weights  # (n_seq,), or NULL for ones
+    Py_ssize_t diff  # 1: the series is the steps of one whose levels are missing, else 0
     const Py_ssize_t* missing  # rows, ascending
     const Py_ssize_t* gaps  # missing[gaps[s]:gaps[s + 1]] are in sequence s
     const double* factor  # (p + 2, p + 2) of 1, lags, series; or NULL: sum over the data

@@ -12,6 +12,11 @@ p steps. The quadratic form is the sum of squared errors: of order t for the fir
 their larger variances, of order p for the rest. For complete series the latter comes from the
 Cholesky factor of the lagged Gram matrix: an evaluation costs O(p^2) whatever the length.
 
+Of an integrated series z has the steps w[t] = x[t + 1] - x[t], and m counts missing levels x. With
+D the matrix that takes steps, levels have the precision matrix D'QD, of which no more than a band
+is looked at either; whatever stood in the place of missing levels, w += D (their correction) fills
+them, and p(filled) is that of w: the density of the observed levels given one of them.
+
 Coordinates: inverse hyperbolic tangents of partial autocorrelations, which keep the model
 stationary; or, for a subset of lags, the coefficients, with steps cut where they leave the region.
 """
@@ -142,11 +147,38 @@ cdef void to_coordinates(
 
 # ---- missing values ----------------------------------------------------------------------------
 
-cdef inline double precision(Problem* q, Py_ssize_t T, Py_ssize_t s, Py_ssize_t t) noexcept nogil:
+cdef inline double of_series(Problem* q, Py_ssize_t T, Py_ssize_t s, Py_ssize_t t) noexcept nogil:
     """Entry s <= t of the precision matrix of T values, times the innovation variance."""
     cdef Py_ssize_t h = t - s, top = q.p - h
     cdef const double* c = q.sums + h * (q.p + 1)
     return c[min(T - 1 - t, top)] - c[top] + c[min(s, top)]
+
+
+cdef double precision(Problem* q, Py_ssize_t T, Py_ssize_t s, Py_ssize_t t) noexcept nogil:
+    """The same for s <= t in units of the missing: values, or levels of which the T are steps."""
+    cdef Py_ssize_t i, j
+    cdef double own, value = 0.0
+    if not q.diff:
+        return of_series(q, T, s, t)
+    for i in range(max(s - 1, 0), min(s + 1, T)):  # step i goes from level i to level i + 1
+        for j in range(max(t - 1, 0), min(t + 1, T)):
+            if j - i <= q.p and i - j <= q.p:
+                own = of_series(q, T, min(i, j), max(i, j))
+                value += own if (i == s) == (j == t) else -own
+    return value
+
+
+cdef double pull(Problem* q, Py_ssize_t T, const double* x, Py_ssize_t r) noexcept nogil:
+    """Row r of the precision matrix of the series times x; 0 outside."""
+    cdef Py_ssize_t t
+    cdef double value = 0.0
+    if r < 0 or r >= T:
+        return 0.0
+    for t in range(max(0, r - q.p), r):
+        value += x[t] * of_series(q, T, t, r)
+    for t in range(r, min(T - 1, r + q.p) + 1):
+        value += x[t] * of_series(q, T, r, t)
+    return value
 
 
 cdef void prefix_sums(Problem* q) noexcept nogil:
@@ -161,7 +193,7 @@ cdef void prefix_sums(Problem* q) noexcept nogil:
 
 cdef double fill(Problem* q, Py_ssize_t s) noexcept nogil:
     """Put conditional means in the place of missing values; log|Q_mm|, its shares being added."""
-    cdef Py_ssize_t begin = q.offsets[s], T = q.offsets[s + 1] - begin, m, i, j, k, a, t, r
+    cdef Py_ssize_t begin = q.offsets[s], T = q.offsets[s + 1] - begin, m, i, j, k, a, r
     cdef const Py_ssize_t* rows = q.missing + q.gaps[s]
     cdef Py_ssize_t* first = q.first
     cdef Py_ssize_t* place = q.place
@@ -172,7 +204,7 @@ cdef double fill(Problem* q, Py_ssize_t s) noexcept nogil:
     m = q.gaps[s + 1] - q.gaps[s]
     j = r = 0
     for i in range(m):
-        while rows[i] - rows[j] > q.p:
+        while rows[i] - rows[j] > q.p + q.diff:
             j += 1
         first[i] = j
         place[i] = r - j  # entry (i, j) is at place[i] + j
@@ -193,15 +225,11 @@ cdef double fill(Problem* q, Py_ssize_t s) noexcept nogil:
         log_det += log(d[i])
     for a in range(q.k + 1):
         x = q.z + a * q.n + begin
-        for i in range(m):
+        for i in range(0 if q.diff else m):
             x[rows[i] - begin] = 0.0
         for i in range(m):
             r = rows[i] - begin
-            value = 0.0
-            for t in range(max(0, r - q.p), r):
-                value -= x[t] * precision(q, T, t, r)
-            for t in range(r + 1, min(T - 1, r + q.p) + 1):
-                value -= x[t] * precision(q, T, r, t)
+            value = pull(q, T, x, r) - pull(q, T, x, r - 1) if q.diff else -pull(q, T, x, r)
             for j in range(first[i], i):
                 value -= q.L[place[i] + j] * q.rhs[j]
             q.rhs[i] = value
@@ -211,7 +239,11 @@ cdef double fill(Problem* q, Py_ssize_t s) noexcept nogil:
             for j in range(first[i], i):
                 q.rhs[j] -= q.L[place[i] + j] * q.rhs[i]
         for i in range(m):
-            x[rows[i] - begin] = q.rhs[i]
+            r = rows[i] - begin
+            if q.diff and r > 0:
+                x[r - 1] += q.rhs[i]
+            if r < T:
+                x[r] += -q.rhs[i] if q.diff else q.rhs[i]
     return log_det
 
 
@@ -233,23 +265,37 @@ cdef void invert(Problem* q, Py_ssize_t m) noexcept nogil:
         q.Z[q.place[j] + j] = value
 
 
+cdef inline void add_share(
+    Problem* q, Py_ssize_t T, Py_ssize_t s, Py_ssize_t t, double value
+) noexcept nogil:
+    cdef Py_ssize_t top = q.p - (t - s)
+    cdef double* share = q.shares + (t - s) * (q.p + 1)
+    share[min(T - 1 - t, top)] += value
+    share[top] -= value
+    share[min(s, top)] += value
+
+
 cdef void add_shares(Problem* q, Py_ssize_t s, double weight) noexcept nogil:
     """What log|Q_mm| changes by with each prefix sum."""
-    cdef Py_ssize_t begin = q.offsets[s], T = q.offsets[s + 1] - begin, m, i, j, h, top
+    cdef Py_ssize_t begin = q.offsets[s], T = q.offsets[s + 1] - begin, m, i, j, g, h, low, high
     cdef const Py_ssize_t* rows = q.missing + q.gaps[s]
     cdef double value
-    cdef double* share
     m = q.gaps[s + 1] - q.gaps[s]
     invert(q, m)
     for i in range(m):
         for j in range(q.first[i], i + 1):
-            h = rows[i] - rows[j]
-            top = q.p - h
-            share = q.shares + h * (q.p + 1)
+            low, high = rows[j] - begin, rows[i] - begin
             value = weight * q.Z[q.place[i] + j] * (1.0 if i == j else 2.0)
-            share[min(T - 1 - (rows[i] - begin), top)] += value
-            share[top] -= value
-            share[min(rows[j] - begin, top)] += value
+            if not q.diff:
+                add_share(q, T, low, high, value)
+                continue
+            for g in range(max(low - 1, 0), min(low + 1, T)):  # as in `precision`
+                for h in range(max(high - 1, 0), min(high + 1, T)):
+                    if h - g <= q.p and g - h <= q.p:
+                        add_share(
+                            q, T, min(g, h), max(g, h),
+                            value if (g == low) == (h == high) else -value,
+                        )
 
 
 cdef void add_slope_of_shares(Problem* q, double half, double* slope) noexcept nogil:
@@ -487,7 +533,7 @@ cdef void* arrange(Problem* q) noexcept nogil:
             j = q.gaps[s]
             own = 0
             for i in range(q.gaps[s], q.gaps[s + 1]):
-                while q.missing[i] - q.missing[j] > p:
+                while q.missing[i] - q.missing[j] > p + q.diff:
                     j += 1
                 own += i - j + 1
             envelope = max(envelope, own)

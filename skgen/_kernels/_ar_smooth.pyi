@@ -5,13 +5,15 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 def smooth(
-    u: Floats,
+    n_rows: int,
     entries: Ints,
     A: Floats,
     sums: Floats,
     start: Floats,
     pull: Floats,
+    shift: Floats,
     *,
+    diff: bool = False,
     ridge: Floats | None = None,
     variance: Floats | None = None,
     normals: Floats | None = None,

@@ -1,7 +1,8 @@
 """Vector autoregressions given all that is observed: the missing entries of a sequence.
 
 The precision matrix of a sequence is banded; its rows and columns that belong to missing entries
-are solved for them. The covariances that statistics need lie in the same band.
+are solved for them. The covariances that statistics need lie in the same band. Where the sequence
+is that of the steps of levels, of which some are missing, the matrix is D'QD (see _ar_likelihood).
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from libc.math cimport log, sqrt
 cnp.import_array()
 
 cdef struct Smoother:
-    Py_ssize_t p, d, T, m
+    Py_ssize_t p, d, T, m, diff
     const double* A  # (p + 1, d, d): I, -Phi
     const double* sums  # (p + 1, p + 2, d, d) of A[a]' S A[a + h] over a < i
     const double* start  # (p d, p d) precision of the first p rows, in order of time
@@ -25,9 +26,11 @@ cdef struct Smoother:
     double* pivots
 
 
-cdef double entry(const Smoother* q, Py_ssize_t e, Py_ssize_t g) noexcept nogil:
-    """Of the precision matrix, e >= g."""
-    cdef Py_ssize_t d = q.d, p = q.p, t = e // d, i = e % d, s = g // d, j = g % d, h = t - s
+cdef double of_rows(
+    const Smoother* q, Py_ssize_t t, Py_ssize_t i, Py_ssize_t s, Py_ssize_t j
+) noexcept nogil:
+    """Entry ((t, i), (s, j)) of the precision matrix of T rows, t >= s."""
+    cdef Py_ssize_t d = q.d, p = q.p, h = t - s
     cdef Py_ssize_t low = max(0, p - t), high = min(p - h, q.T - 1 - t) + 1
     cdef double value = 0.0
     cdef const double* row = q.sums + h * (p + 2) * d * d + i * d + j
@@ -38,6 +41,20 @@ cdef double entry(const Smoother* q, Py_ssize_t e, Py_ssize_t g) noexcept nogil:
     return value
 
 
+cdef double entry(const Smoother* q, Py_ssize_t e, Py_ssize_t g) noexcept nogil:
+    """Of the precision matrix of what is missing, e >= g."""
+    cdef Py_ssize_t t = e // q.d, i = e % q.d, s = g // q.d, j = g % q.d, a, c
+    cdef double own, value = 0.0
+    if not q.diff:
+        return of_rows(q, t, i, s, j)
+    for a in range(max(t - 1, 0), min(t + 1, q.T)):  # step a goes from level a to level a + 1
+        for c in range(max(s - 1, 0), min(s + 1, q.T)):
+            if a - c <= q.p and c - a <= q.p:
+                own = of_rows(q, a, i, c, j) if a >= c else of_rows(q, c, j, a, i)
+                value += own if (a == t) == (c == s) else -own
+    return value
+
+
 cdef double factorize_missing(Smoother* q) noexcept nogil:
     """Envelope L D L' of the precision matrix of missing entries; its log determinant."""
     cdef Py_ssize_t i, j, k, r = 0
@@ -45,7 +62,7 @@ cdef double factorize_missing(Smoother* q) noexcept nogil:
     cdef double* row
     j = 0
     for i in range(q.m):
-        while q.entries[i] // q.d - q.entries[j] // q.d > q.p:
+        while q.entries[i] // q.d - q.entries[j] // q.d > q.p + q.diff:
             j += 1
         q.first[i] = j
         q.place[i] = r - j
@@ -105,20 +122,20 @@ cdef void invert_missing(Smoother* q) noexcept nogil:
 
 
 def smooth(
-    double[:, ::1] u, const Py_ssize_t[::1] entries, const double[:, ::1] A,
-    const double[:, :, :, ::1] sums, const double[:, ::1] start, const double[::1] pull, *,
-    const double[::1] ridge=None, double[::1] variance=None,
-    const double[:, ::1] normals=None, double[:, ::1] draws=None,
+    Py_ssize_t n_rows, const Py_ssize_t[::1] entries, const double[:, ::1] A,
+    const double[:, :, :, ::1] sums, const double[:, ::1] start, const double[::1] pull,
+    double[::1] shift, *, bint diff=False, const double[::1] ridge=None,
+    double[::1] variance=None, const double[:, ::1] normals=None, double[:, ::1] draws=None,
     double[:, ::1] gram=None, double[:, ::1] head=None, double weight=1.0,
 ):
-    """Fill the missing entries of one sequence of p rows or more with their conditional mean.
+    """The conditional mean of the missing entries of one sequence of p rows or more.
 
     O(m w^2) for m missing entries of which w at most are within p rows of each other.
 
     Parameters
     ----------
-    u : ndarray of shape (T, d)  # IN and OUT
-        Zero where missing.
+    n_rows : int
+        T, of the sequence; with `diff` there are T + 1 levels, of which it has the steps.
     entries : ndarray of shape (m,), intp  # IN
         The missing ones, t d + j, ascending.
     A : ndarray of shape ((p + 1) d, d)  # IN
@@ -128,7 +145,10 @@ def smooth(
     start : ndarray of shape (p d, p d)  # IN
         Precision of the first p rows, in order of time.
     pull : ndarray of shape (m,)  # IN
-        Rows of the precision matrix times u, at the missing entries.
+        Rows of the precision matrix times the sequence with anything in the place of what is
+        missing, at the missing entries.
+    shift : ndarray of shape (m,)  # OUT
+        What must be added there.
     ridge : ndarray of shape (m,)  # IN
         Added to the diagonal of the precision matrix.
     variance : ndarray of shape (m,)  # OUT
@@ -145,18 +165,19 @@ def smooth(
         Log determinant of the precision matrix of the missing entries.
     """
     cdef Smoother q
-    cdef Py_ssize_t m = entries.shape[0], i, j, r, size = 0, d = u.shape[1], p = sums.shape[0] - 1
+    cdef Py_ssize_t m = entries.shape[0], i, j, r, size = 0, d = A.shape[1]
+    cdef Py_ssize_t p = sums.shape[0] - 1
     cdef double log_det
     if m == 0:
         return 0.0
     j = 0
     for i in range(m):
-        while entries[i] // d - entries[j] // d > p:
+        while entries[i] // d - entries[j] // d > p + diff:
             j += 1
         size += i - j + 1
-    cdef double[::1] arena = np.empty(2 * size + 2 * m)
+    cdef double[::1] arena = np.empty(2 * size + m)
     cdef Py_ssize_t[::1] places = np.empty(2 * m, dtype=np.intp)
-    q.p, q.d, q.T, q.m = p, d, u.shape[0], m
+    q.p, q.d, q.T, q.m, q.diff = p, d, n_rows, m, diff
     q.A, q.sums, q.entries = &A[0, 0], &sums[0, 0, 0, 0], &entries[0]
     q.start = &start[0, 0] if p else NULL
     q.ridge = NULL
@@ -165,7 +186,7 @@ def smooth(
     q.L = &arena[0]
     q.Z = q.L + size
     q.pivots = q.Z + size
-    cdef double* x = q.pivots + m
+    cdef double* x = &shift[0]
     q.first = &places[0]
     q.place = q.first + m
     with nogil:
@@ -173,8 +194,6 @@ def smooth(
         for i in range(m):
             x[i] = -pull[i]
         solve_missing(&q, x)
-        for i in range(m):
-            u[entries[i] // d, entries[i] % d] = x[i]
         if draws is not None:
             for r in range(draws.shape[0]):
                 for i in range(m):
@@ -193,19 +212,37 @@ def smooth(
 cdef void add_covariances(
     Smoother* q, double[:, ::1] gram, double[:, ::1] head, double weight
 ) noexcept nogil:
-    cdef Py_ssize_t i, j, a, t, s, h, d = q.d, p = q.p, k, o
+    cdef Py_ssize_t i, j, a, c, t, s, k, o
     cdef double value
     for i in range(q.m):
-        t, k = q.entries[i] // d, q.entries[i] % d
+        t, k = q.entries[i] // q.d, q.entries[i] % q.d
         for j in range(q.first[i], i + 1):
-            s, o = q.entries[j] // d, q.entries[j] % d
-            h = t - s
+            s, o = q.entries[j] // q.d, q.entries[j] % q.d
             value = weight * q.Z[q.place[i] + j]
-            for a in range(max(0, p - t), min(p - h, q.T - 1 - t) + 1):
-                gram[a * d + k, (a + h) * d + o] += value
+            if not q.diff:
+                add_covariance(q, gram, head, t, k, s, o, value)
                 if i != j:
-                    gram[(a + h) * d + o, a * d + k] += value
-            if t < p:
-                head[t * d + k, s * d + o] += value
-                if i != j:
-                    head[s * d + o, t * d + k] += value
+                    add_covariance(q, gram, head, s, o, t, k, value)
+                continue
+            for a in range(max(t - 1, 0), min(t + 1, q.T)):  # as in `entry`
+                for c in range(max(s - 1, 0), min(s + 1, q.T)):
+                    if (a == t) != (c == s):
+                        add_covariance(q, gram, head, a, k, c, o, -value)
+                        if i != j:
+                            add_covariance(q, gram, head, c, o, a, k, -value)
+                    else:
+                        add_covariance(q, gram, head, a, k, c, o, value)
+                        if i != j:
+                            add_covariance(q, gram, head, c, o, a, k, value)
+
+
+cdef void add_covariance(
+    Smoother* q, double[:, ::1] gram, double[:, ::1] head, Py_ssize_t t, Py_ssize_t k,
+    Py_ssize_t s, Py_ssize_t o, double value,
+) noexcept nogil:
+    """That of ((t, k), (s, o)): rows t and s as lags of every row that has both."""
+    cdef Py_ssize_t d = q.d, p = q.p, now
+    for now in range(max(p, max(t, s)), min(q.T, min(t, s) + p + 1)):
+        gram[(now - t) * d + k, (now - s) * d + o] += value
+    if t < p and s < p:
+        head[t * d + k, s * d + o] += value

@@ -10,6 +10,7 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from . import _steps as steps
 from ._fit import FITS, Task, criteria, params_of
 from ._lags import as_lags
 from ._linear import LinearAutoregression
@@ -56,6 +57,10 @@ class AR(LinearAutoregression):
         Columns of X that are not modelled but explain the others: x minus its regression on them
         follows the autoregression (regression with autoregressive errors). They may not be
         missing, and need method "exact".
+    diff : {0, 1}, default=0
+        1 for an integrated process: the steps :math:`x_t - x_{t-1}` follow the autoregression, and
+        the constant is a drift. Nothing is known of the level, so that densities are given the
+        first observed entry of each column. Missing entries are taken as for 0.
     prior : float, default=0.0
         Precision of a normal prior around zero of the coefficients of lag 1, in units of the
         innovations' standard deviations; those of lag j have j squared times it. For "exact" and
@@ -78,7 +83,7 @@ class AR(LinearAutoregression):
     noise_variance_ : float, or ndarray of shape (d, d)
         Variance of the innovations, or their covariance.
     mean_ : float, or ndarray of shape (d,)
-        The stationary mean, where the trend is a constant.
+        The stationary mean, where the trend is a constant; with ``diff=1`` that of a step.
     trend_coef_ : ndarray of shape (n_terms,), or (n_terms, d)
         Coefficients of the other powers of time, then of seasons, in the same recursion.
     exog_coef_ : ndarray of shape (n_exog,), or (n_exog, d)
@@ -96,7 +101,8 @@ class AR(LinearAutoregression):
         Partial autocorrelations: the last coefficient of each order.
     location_, scale_ : ndarray of shape (d,)
         Mean and standard deviation of the fit's rows: the law of the first rows of a model that is
-        not stationary.
+        not stationary, and of the first row with ``diff=1`` in ``sample``, ``predict`` and
+        ``transform``.
     converged_ : bool
     n_iter_ : int
     context_ : ndarray of shape (at most 1000, n_features)
@@ -115,6 +121,10 @@ class AR(LinearAutoregression):
     Cholesky factor has the residual sums of squares of every order. With it an evaluation of the
     exact likelihood costs O(p^2) whatever n. Missing values cost one banded system an evaluation.
     Where products would lose half of the digits, orthogonal factorizations take their place.
+
+    With ``diff=1`` coefficients, ``mean_``, ``spectrum`` and ``autocovariance`` are those of the
+    steps; ``impulse_response`` is that of x. Of the steps across a gap the sum is known, and this
+    is what counts: the precision matrix of levels is banded, too.
 
     Times count from the first row of each sequence: to score a later window of a model with a
     trend or seasons, pass the sequence from its beginning.
@@ -155,6 +165,7 @@ class AR(LinearAutoregression):
         "period": [Interval(Real, 1, None, closed="neither"), None],
         "harmonics": [Interval(Integral, 0, None, closed="left")],
         "exog": [Integral, str, "array-like", None],
+        "diff": [Interval(Integral, 0, 1, closed="both")],
         "prior": [Interval(Real, 0, None, closed="left")],
         "pooled": ["boolean"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -171,6 +182,7 @@ class AR(LinearAutoregression):
         period=None,
         harmonics=0,
         exog=None,
+        diff=0,
         prior=0.0,
         pooled=True,
         max_iter=200,
@@ -183,6 +195,7 @@ class AR(LinearAutoregression):
         self.period = period
         self.harmonics = harmonics
         self.exog = exog
+        self.diff = diff
         self.prior = prior
         self.pooled = pooled
         self.max_iter = max_iter
@@ -236,9 +249,12 @@ class AR(LinearAutoregression):
             )
 
     def _fit_pooled(self, sequences):
-        task, location, scale = self._task(sequences)
+        task, centre, location, scale = self._task(sequences)
         found = FITS[self.method](task)
-        params = params_of(task, found, location, scale)
+        if task.diff:  # the level is that of what the exogenous columns leave
+            exog = sequences.rows.values[:, self._exog()]
+            location = location - exog.mean(axis=0) @ found.exog
+        params = params_of(task, found, centre, location, scale)
         self._store(params)
         self.lags_ = task.lags
         self.order_ = len(found.coef)
@@ -251,24 +267,30 @@ class AR(LinearAutoregression):
         self._warn(task, found)
 
     def _task(self, sequences):
-        """The fit as arrays, and the location and scale of its rows."""
+        """The fit as arrays, what was taken from its x, and the location and scale of the rows."""
         terms, columns = self._terms(), self._outputs()
         x = np.asarray(sequences.rows.values, dtype=np.float64)
         exog = x[:, self._exog()]
         x = x[:, columns] if exog.shape[1] else x
         self._check_data(x, exog)
-        lags, order, criterion = self._order(sequences.lengths, x)
+        lags, order, criterion = self._order(sequences.lengths - self.diff, x)
         location, scale, size = _moments(x, sequences.rows.has_missing)
         floor = np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
-        x = x - location if terms.constant else np.ascontiguousarray(x)
+        offsets, design, gone = sequences.offsets, terms.stacked(sequences.lengths), None
+        centre = location
+        if self.diff:
+            x, gone = steps.filled(x, offsets, self.diff)
+            exog, design = steps.steps(exog, offsets)[0], steps.after_first(design, offsets)
+            x, offsets = steps.steps(x, offsets)
+            centre = x.mean(axis=0) if len(x) else 0 * location
         weights = sequences.weights
         if sequences.single:  # one sequence, whose rows weigh the same
             weights = None if weights is None else weights[:1]
         task = Task(
-            x,
-            terms.stacked(sequences.lengths),
+            x - centre if terms.constant else np.ascontiguousarray(x),
+            design,
             exog,
-            sequences.offsets,
+            offsets,
             weights,
             terms,
             lags,
@@ -277,9 +299,10 @@ class AR(LinearAutoregression):
             float(self.prior),
             floor,
             self.max_iter,
+            gone,
         )
         self._check_length(task)
-        return task, location, scale
+        return task, centre, location, scale
 
     def _check_data(self, x, exog):
         if x.shape[1] == 0:
@@ -331,12 +354,14 @@ class AR(LinearAutoregression):
         needed = free * d + r + m + 1
         skipped = task.order if self.method == "conditional" else 0
         rows = int(np.maximum(np.diff(task.offsets) - skipped, 0).sum())
-        seen = int((~np.isnan(task.x)).sum()) // d if self.method == "exact" else rows
+        gone = int(task.gone.sum() if task.diff else np.isnan(task.x).sum())
+        seen = (task.x.size - gone) // d if self.method == "exact" else rows
+        n_rows = len(task.gone if task.diff else task.x)
         if min(rows, seen) < needed or (
             (d > 1 or self.method != "exact") and (np.diff(task.offsets).max() <= task.order)
         ):
             raise ValueError(
-                f"order={self.order!r} needs more than n_samples={len(task.x)}, of which "
+                f"order={self.order!r} needs more than n_samples={n_rows}, of which "
                 f"{min(rows, seen)} tell of {needed} parameters for each column; pass longer "
                 "sequences or a lower order."
             )
@@ -434,6 +459,7 @@ class AR(LinearAutoregression):
             own["noise_variance_"].reshape(d, d),
             own["location_"],
             own["scale_"],
+            int(self.diff),
         )
 
 

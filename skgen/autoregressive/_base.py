@@ -40,7 +40,8 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         Returns
         -------
         ndarray of shape (n_samples,)
-            Nats; 0 where nothing is observed.
+            Nats; 0 where nothing is observed. Of :class:`AR` the first rows have the stationary
+            law; with ``diff=1`` the first observed entry of each column is given, and tells 0 nats.
         """
         sequences = self._sequences(X)
         out = self._log_prob(sequences)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._kernels import _ar, _ar_exact
 from . import _least_squares as least_squares
+from . import _steps as steps
 from ._model import ARParams, is_stationary, partial_to_coef
 from ._var import maximize
 
@@ -15,7 +16,7 @@ LOG_2PI = np.log(2 * np.pi)
 class Task(NamedTuple):
     """What is to be fitted to what."""
 
-    x: np.ndarray  # (n, d), sequences end to end, centred
+    x: np.ndarray  # (n, d), sequences end to end, centred; the steps of an integrated process
     terms: np.ndarray  # (n, r)
     exog: np.ndarray  # (n, m)
     offsets: np.ndarray  # (n_sequences + 1,)
@@ -27,6 +28,25 @@ class Task(NamedTuple):
     prior: float
     floor: np.ndarray  # (d,) least innovation variances
     max_iter: int
+    gone: np.ndarray | None = None  # (n_levels, d) missing levels of an integrated process
+
+    @property
+    def diff(self):
+        """Whether x has the steps of an integrated process."""
+        return self.gone is not None
+
+    def hidden(self, length=0):
+        """x, padded to sequences of this length, their offsets, and what is missing of them.
+
+        That is numbers of entries within their sequence, and where those of each sequence begin;
+        of levels for an integrated process, whose x has anything in their place.
+        """
+        x, offsets = steps.at_least(length, self.x, self.offsets)
+        if not self.diff:
+            return x, offsets, *steps.missing(np.isnan(x), offsets)
+        ends = self.offsets + np.arange(len(offsets))
+        marks, ends = steps.at_least(length + 1, np.where(self.gone, np.nan, 0.0), ends)
+        return np.nan_to_num(x, nan=0.0), offsets, *steps.missing(np.isnan(marks), ends)
 
     @property
     def shape(self):
@@ -231,27 +251,21 @@ class _Exact:
 
     def __init__(self, task):
         self.task = task
-        x, self.offsets = _long_enough(task)
-        gone = np.isnan(x[:, 0])
-        self.missing = np.flatnonzero(gone)
-        self.gaps = np.searchsorted(self.missing, self.offsets).astype(np.intp)
-        self.n_obs = self._n_observed(gone)
+        x, self.offsets, entries, self.gaps = task.hidden(task.order)
+        counts = np.diff(self.gaps)
+        self.missing = entries + np.repeat(self.offsets[:-1], counts)
+        weights = np.ones(len(counts)) if task.weights is None else task.weights
+        self.n_obs = float(weights @ (np.diff(self.offsets) - counts))
         self.z, self.factor, self.known = x.reshape(1, -1), self._factor(x), 0.0
         if self.factor is None:
             known = np.concatenate([task.terms, task.exog], axis=1)
-            known = _padded(known, task, self.offsets)
+            known = np.nan_to_num(steps.at_least(task.order, known, task.offsets)[0])
+            gone = np.isnan(x[:, 0])
             # What plain least squares explains is left out: squares of it would drown the rest.
             self.known = np.linalg.lstsq(known[~gone], x[~gone], rcond=None)[0]
             columns = [x - known @ self.known, known]
             self.z = np.ascontiguousarray(np.concatenate(columns, axis=1).T)
             self.z[:, gone] = 0.0
-
-    def _n_observed(self, gone):
-        """Observed values, weighted."""
-        weights = self.task.weights
-        if weights is None:
-            return float(len(gone) - len(self.missing))
-        return float(np.repeat(weights, np.diff(self.offsets))[~gone].sum())
 
     def _factor(self, x):
         """The data in O(p^2) numbers, where nothing is missing."""
@@ -280,6 +294,7 @@ class _Exact:
             prior=task.prior,
             floor=float(task.floor[0]),
             start=start,
+            diff=task.diff,
         )
 
     def best(self):
@@ -317,24 +332,6 @@ class _Exact:
         )
 
 
-def _long_enough(task):
-    """The values, shorter sequences being followed by missing ones."""
-    lengths = np.diff(task.offsets)
-    if lengths.min() >= task.order:
-        return task.x, task.offsets
-    offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths, task.order))]).astype(np.intp)
-    return _padded(task.x, task, offsets), offsets
-
-
-def _padded(values, task, offsets):
-    if len(values) == offsets[-1]:
-        return values
-    out = np.full((offsets[-1], values.shape[1]), np.nan)
-    for a, b, to in zip(task.offsets[:-1], task.offsets[1:], offsets[:-1], strict=True):
-        out[to : to + b - a] = values[a:b]
-    return out
-
-
 FITS = {
     "exact": fit_exact,
     "conditional": fit_conditional,
@@ -343,14 +340,15 @@ FITS = {
 }
 
 
-def params_of(task, found, location, scale):
-    """The fitted model in the units of the data, of which the task had `location` removed."""
+def params_of(task, found, centre, location, scale):
+    """The fitted model in the units of the data, of which the task had `centre` removed."""
     terms = found.terms
     if task.time.constant:
         total = found.coef.sum(axis=0) if len(found.coef) else 0.0
         terms = terms.copy()
-        terms[0] += location - (total @ location if len(found.coef) else 0.0)
-    return ARParams(found.coef, terms, found.exog, found.sigma, location, scale)
+        terms[0] += centre - (total @ centre if len(found.coef) else 0.0)
+    diff = int(task.diff)
+    return ARParams(found.coef, terms, found.exog, found.sigma, location, scale, diff)
 
 
 __all__ = ["FITS", "Found", "Task", "criteria", "is_stationary", "params_of"]

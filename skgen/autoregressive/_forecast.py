@@ -6,7 +6,7 @@ from scipy.special import ndtri
 from .._density import RandomState, make_rng
 from .._forecast import StepForecast
 from .._kernels import _ar_filter
-from ._model import Smoother, start_covariance
+from ._model import Smoother, run_filter
 
 METHODS = ("analytic", "bootstrap", "conformal")
 LEAST_ERRORS = 20  # from which quantiles of errors are taken
@@ -47,21 +47,13 @@ class Forecast(StepForecast):
     def __init__(self, params, past, ahead) -> None:
         self._params, self._past, self._ahead = params, past, ahead
         h, d = ahead.shape
-        p = params.shape[0]
+        self._recursion = params.recursion()
+        self._n_lags = len(self._recursion)
         u = np.concatenate([self._recent(), np.full((h, d), np.nan)])
         mean, covariance = np.empty_like(u), np.empty((len(u), d, d))
-        _ar_filter.run_filter(
-            u,
-            np.array([0, len(u)]),
-            params.lags(),
-            np.ascontiguousarray(params.sigma),
-            start_covariance(params),
-            mean=mean,
-            covariance=covariance,
-        )
+        run_filter(params, u, np.array([0, len(u)]), mean=mean, covariance=covariance)
         self.mean = mean[len(u) - h :] + ahead
         self.covariance = covariance[len(u) - h :]
-        self._n_lags = p
 
     @property
     def std(self) -> np.ndarray:
@@ -146,12 +138,12 @@ class Forecast(StepForecast):
         noise = scaled @ np.linalg.cholesky(self._params.sigma).T
         paths = np.empty((n_samples, self._n_lags + h, d))
         paths[:, : self._n_lags] = self._recent_paths(n_samples, rng)
-        _ar_filter.simulate(self._params.lags(), paths, np.ascontiguousarray(noise))
+        _ar_filter.simulate(self._recursion, paths, np.ascontiguousarray(noise))
         return paths[:, self._n_lags :] + self._ahead
 
     def _recent(self):
         """The end of the past, from the last complete rows on that determine what follows."""
-        p, seen = self._params.shape[0], 0
+        p, seen = self._n_lags, 0
         complete = ~np.isnan(self._past).any(axis=1)
         for t in range(len(complete) - 1, -1, -1):
             seen = seen + 1 if complete[t] else 0
@@ -161,7 +153,7 @@ class Forecast(StepForecast):
 
     def _recent_paths(self, n, rng):
         """The last p rows, drawn where they are not known, of shape (n or 1, p, d)."""
-        p, d = self._params.shape
+        p, d = self._n_lags, self.mean.shape[1]
         u = np.concatenate([np.full((p, d), np.nan), self._recent()])
         if not np.isnan(u[-p:]).any():
             return u[-p:]
@@ -169,17 +161,10 @@ class Forecast(StepForecast):
 
     def _innovations(self):
         """Standardised innovations of the context, with mean zero and variance one."""
-        p = self._params.shape[0]
+        p = self._n_lags
         u = np.ascontiguousarray(self._past)
         scaled = np.empty_like(u)
-        _ar_filter.run_filter(
-            u,
-            np.array([0, len(u)]),
-            self._params.lags(),
-            np.ascontiguousarray(self._params.sigma),
-            start_covariance(self._params),
-            scaled=scaled,
-        )
+        run_filter(self._params, u, np.array([0, len(u)]), scaled=scaled)
         pool = scaled[p:][~np.isnan(scaled[p:]).any(axis=1)]
         self._enough(len(pool), "bootstrap")
         return (pool - pool.mean(axis=0)) / pool.std(axis=0)
@@ -187,7 +172,7 @@ class Forecast(StepForecast):
     def _conformal(self, level):
         """Half the width of the interval of each step."""
         (h, d), p = self.mean.shape, self._n_lags
-        coef, past, n = self._params.lags(), self._past, len(self._past)
+        coef, past, n = self._recursion, self._past, len(self._past)
         steps = [past[p - 1 - j : n - j if j else None] for j in range(p)]  # latest first
         width = np.empty((h, d))
         for k in range(h):

@@ -94,7 +94,7 @@ class LinearAutoregression(Autoregression):
             Of column i to an innovation in column j at [h, i, j].
         """
         params = self._params()
-        coef, d = params.coef, params.shape[1]
+        coef, d = params.recursion(), params.shape[1]
         out = [np.eye(d)]
         for h in range(1, horizon + 1):
             out.append(
@@ -201,7 +201,7 @@ class LinearAutoregression(Autoregression):
         return values
 
     def _continued(self, s, past, first, horizon, exog):
-        past, params = np.asarray(past, dtype=np.float64), self._params(s)
+        past, params = np.asarray(past, dtype=np.float64), self._params(s).process()
         columns, own = self._exog(), self._checked_exog(exog, horizon)
         known = None if own is None else np.concatenate([past[:, columns], own])
         mean = mean_path(params, self._terms(), [len(past) + horizon], known, first)
@@ -209,7 +209,7 @@ class LinearAutoregression(Autoregression):
         return Forecast(params, u, mean[len(past) :])
 
     def _random(self, lengths, rng):
-        params = self._params(0)
+        params = self._params(0).process()
         scaled = rng.standard_normal((int(lengths.sum()), params.shape[1]))
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         return run_inverse(params, scaled, offsets) + mean_path(params, self._terms(), lengths)
@@ -252,10 +252,10 @@ class Part:
     """Sequences of one model, as deviations from its mean."""
 
     def __init__(self, model, params, x, offsets, rows):
-        self.params, self.offsets, self.rows = params, offsets, rows
+        self.params, self.offsets, self.rows = params.process(), offsets, rows
         self.x = np.ascontiguousarray(x[:, model._outputs()])
         exog = x[:, model._exog()] if len(model._exog()) else None
-        self.mean = mean_path(params, model._terms(), np.diff(offsets), exog)
+        self.mean = mean_path(self.params, model._terms(), np.diff(offsets), exog)
 
     def filter(self, **outputs):
         run_filter(self.params, self.x - self.mean, self.offsets, **outputs)

@@ -1,6 +1,9 @@
 """A vector autoregression as arrays, and what follows from them. One series has d = 1.
 
 x[t] = m[t] + u[t],   u[t] = coef[0] u[t-1] + ... + coef[p-1] u[t-p] + e[t],   e ~ N(0, sigma)
+
+Of an integrated process (diff = 1) these are the steps x[t] - x[t-1]. Nothing is known of its level
+before the first observed entry of a column; where a law is needed, it is N(location, scale^2).
 """
 
 from typing import NamedTuple
@@ -9,6 +12,7 @@ import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
 from .._kernels import _ar_filter, _ar_smooth
+from . import _steps as steps
 
 # Beyond this modulus of a root a model counts as not stationary: its variance has no digits.
 LARGEST_ROOT = 1 - 1e-9
@@ -23,6 +27,7 @@ class ARParams(NamedTuple):
     sigma: np.ndarray  # (d, d)
     location: np.ndarray  # (d,) and
     scale: np.ndarray  # (d,) of the first rows of a model that is not stationary
+    diff: int = 0  # 1 where steps follow the recursion; their model is stationary
 
     @property
     def shape(self):
@@ -33,6 +38,27 @@ class ARParams(NamedTuple):
         """The coefficients of one lag at least, C-contiguous."""
         d = self.shape[1]
         return np.ascontiguousarray(self.coef if len(self.coef) else np.zeros((1, d, d)))
+
+    def recursion(self):
+        """Those by which rows follow from the rows before them."""
+        if not self.diff:
+            return self.lags()
+        ahead, d = np.zeros((len(self.coef) + 1, *self.sigma.shape)), self.shape[1]
+        ahead[0] = np.eye(d)
+        ahead[:-1] += self.coef
+        ahead[1:] -= self.coef
+        return ahead
+
+    def process(self):
+        """The model, or where its steps are not stationary what it says of the rows."""
+        if not self.diff or is_stationary(self.coef):
+            return self
+        return self._replace(coef=self.recursion(), diff=0)
+
+    @property
+    def level(self):
+        """Deviations of the level of an integrated process, else None."""
+        return np.ascontiguousarray(self.scale) if self.diff else None
 
 
 def levels(coef):
@@ -108,7 +134,12 @@ def _scalar_autocovariances(coef, variance, n):
 
 
 def start_covariance(params):
-    """Covariance (p d, p d) of p rows before which nothing is known."""
+    """Covariance of as many rows as the recursion has lags, before which nothing is known.
+
+    Of an integrated process it is relative to the level of the latest of them.
+    """
+    if params.diff:
+        return _integrated_covariance(params)
     p, d = params.shape
     if not is_stationary(params.coef):
         return np.diag(np.tile(params.scale**2, p))
@@ -120,8 +151,19 @@ def start_covariance(params):
     return out.reshape(p * d, p * d)
 
 
+def _integrated_covariance(params):
+    """Of sums of the last 0, 1, ..., p steps."""
+    p, d = len(params.coef), params.shape[1]
+    out = np.zeros((p + 1, d, p + 1, d))
+    if p:
+        own = start_covariance(params._replace(diff=0)).reshape(p, d, p, d)
+        out[1:, :, 1:] = own.cumsum(axis=0).cumsum(axis=2)
+    return out.reshape((p + 1) * d, (p + 1) * d)
+
+
 def start_precision(params):
-    """The inverse of :func:`start_covariance`, but in order of time."""
+    """The inverse of :func:`start_covariance`, but in order of time, and of steps."""
+    params = params._replace(diff=0)
     p, d = params.shape
     if d == 1 and is_stationary(params.coef):
         return _scalar_precision(params.coef[:, 0, 0], params.sigma[0, 0], p)
@@ -150,9 +192,18 @@ def mean_path(params, terms, lengths, exog=None, first=0):
             out = np.broadcast_to(beta, (int(np.sum(lengths)), d))
         else:
             out = terms.stacked(lengths, first) @ beta
+        if params.diff:
+            out = _summed(out, lengths) + params.location
     else:
         out = _recursive_mean(params, terms, lengths, first)
     return out if exog is None else out + exog @ params.exog
+
+
+def _summed(rises, lengths):
+    """Levels that rise so, from zero in the first row of each sequence."""
+    out = np.cumsum(rises, axis=0)
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
+    return out - np.repeat(out[first], lengths, axis=0)
 
 
 def _recursive_mean(params, terms, lengths, first):
@@ -171,9 +222,10 @@ def run_filter(params, u, offsets, **outputs):
     _ar_filter.run_filter(
         u,
         offsets,
-        params.lags(),
+        params.recursion(),
         np.ascontiguousarray(params.sigma),
         start_covariance(params),
+        level=params.level,
         **outputs,
     )
 
@@ -182,7 +234,8 @@ def run_inverse(params, scaled, offsets):
     """Deviations from the mean that have these innovations."""
     u = np.empty_like(scaled)
     sigma = np.ascontiguousarray(params.sigma)
-    _ar_filter.run_inverse(scaled, offsets, params.lags(), sigma, start_covariance(params), u)
+    recursion, start = params.recursion(), start_covariance(params)
+    _ar_filter.run_inverse(scaled, offsets, recursion, sigma, start, u, level=params.level)
     return u
 
 
@@ -209,59 +262,92 @@ class Smoother:
     def padded(self, u):
         """At least p rows: a longer stretch of the process, of which the rest is missing."""
         p, d = self.params.shape
-        short = p - len(u)
+        short = p + self.params.diff - len(u)
         return u if short <= 0 else np.concatenate([u, np.full((short, d), np.nan)])
 
-    def __call__(self, u, **outputs):
-        """P rows or more filled with conditional means, and log|precision| of what was missing.
+    def __call__(self, x, entries, **outputs):
+        """What must be added to missing entries, and log|precision| of them.
 
-        For further outputs see the kernel; entries are those of ``np.flatnonzero(np.isnan(u))``.
+        Parameters
+        ----------
+        x : ndarray of shape (T, d)
+            P rows or more with anything in the place of missing entries; steps of an integrated
+            process.
+        entries : ndarray of shape (m,), intp
+            As numbers of a flat array, of rows or of levels; ascending.
+        outputs
+            For further outputs see the kernel.
         """
-        entries, x = np.flatnonzero(np.isnan(u)), np.nan_to_num(u, nan=0.0)
-        pull = self._pull(x).ravel()[entries]
-        log_det = _ar_smooth.smooth(x, entries, self.flat, self.sums, self.start, pull, **outputs)
-        return x, log_det
+        pull, diff = self._pull(x), bool(self.params.diff)
+        pull = (-np.diff(pull, axis=0, prepend=0, append=0) if diff else pull).ravel()[entries]
+        return self._solved(len(x), entries, pull, diff=diff, **outputs)
+
+    def _solved(self, n, entries, pull, **outputs):
+        shift = np.empty(len(entries))
+        log_det = _ar_smooth.smooth(
+            n, entries, self.flat, self.sums, self.start, pull, shift, **outputs
+        )
+        return shift, log_det
+
+    def filled(self, u, **outputs):
+        """U, of p rows or more, with conditional means in the place of missing entries."""
+        x, entries = self._known(u)
+        rows = np.diff(x, axis=0) if self.params.diff else x
+        x.ravel()[entries] += self(rows, entries, **outputs)[0]
+        return x
+
+    def _known(self, u):
+        """U without NaN, and the numbers of the entries that are missing."""
+        x, gone = steps.filled(u, np.array([0, len(u)]), self.params.diff)
+        return x, np.flatnonzero(gone)
 
     def deviations(self, u):
         """Standard deviation of each entry given all that is observed: 0 for these."""
         u, rows = self.padded(u), len(u)
-        gone = np.isnan(u)
-        out, variance = np.zeros(u.shape), np.empty(int(gone.sum()))
-        self(u, variance=variance)
-        out[gone] = np.sqrt(variance)
-        return out[:rows]
+        entries = self._known(u)[1]
+        out, variance = np.zeros(u.shape), np.empty(len(entries))
+        self.filled(u, variance=variance)
+        out.ravel()[entries] = variance
+        afloat = self._afloat(u)
+        out[:, afloat] += self.params.scale[afloat] ** 2
+        return np.sqrt(out[:rows])
 
     def draw(self, u, rng, n_draws=1):
         """Completed copies of u, of shape (n_draws, T, d)."""
         u, rows = self.padded(u), len(u)
-        gone = np.isnan(u)
-        normals = rng.standard_normal((n_draws, int(gone.sum())))
+        entries = self._known(u)[1]
+        normals = rng.standard_normal((n_draws, len(entries)))
         draws = np.empty_like(normals)
-        filled, _ = self(u, normals=normals, draws=draws)
+        filled = self.filled(u, normals=normals, draws=draws)
         out = np.repeat(filled[None], n_draws, axis=0)
-        out[:, gone] += draws
+        out.reshape(n_draws, -1)[:, entries] += draws
+        afloat = self._afloat(u)
+        if afloat.any():
+            levels = rng.standard_normal((n_draws, 1, int(afloat.sum())))
+            out[:, :, afloat] += levels * self.params.scale[afloat]
         return out[:, :rows]
+
+    def _afloat(self, u):
+        """Columns of whose level nothing is known."""
+        return np.isnan(u).all(axis=0) & bool(self.params.diff)
 
     def fill(self, u):
         """Conditional means in the place of missing entries."""
-        return self(self.padded(u))[0][: len(u)]
+        return self.filled(self.padded(u))[: len(u)]
 
     def denoise(self, y, noise):
         """Mean of u where y = u + white noise of these variances (d,) was seen."""
         y, rows = self.padded(y), len(y)
-        seen = ~np.isnan(y)
-        ridge = np.where(seen, 1.0 / noise, 0.0)
-        x = np.zeros_like(y)
-        pull = -(ridge * np.where(seen, y, 0.0)).ravel()
-        _ar_smooth.smooth(
-            x,
-            np.arange(x.size),
-            self.flat,
-            self.sums,
-            self.start,
-            pull,
-            ridge=ridge.ravel(),
-        )
+        seen, diff = ~np.isnan(y), self.params.diff
+        entries = np.arange(y.size)
+        if diff:  # a level of which nothing is known stays where it is
+            entries = entries[np.tile(seen.any(axis=0), len(y)) | (entries >= y.shape[1])]
+        ridge = np.where(seen, 1.0 / noise, 0.0).ravel()
+        pull, x = -(ridge * np.where(seen, y, 0.0).ravel()), np.zeros(y.shape)
+        ridge, pull = ridge[entries], pull[entries]
+        x.ravel()[entries] = self._solved(
+            len(y) - diff, entries, pull, ridge=ridge, diff=bool(diff)
+        )[0]
         return x[:rows]
 
     def _pull(self, x):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._kernels import _ar_exact
+from . import _steps as steps
 from ._model import ARParams
 
 CRITERIA = (None, "aic", "bic", "hqic")
@@ -32,19 +33,22 @@ def fit_each(model, sequences):
 
 def _fit_compiled(model, sequences, x):
     """One column, exact maximum likelihood with at most a constant."""
-    _, order, criterion = model._order(sequences.lengths, x[:, None])
+    _, order, criterion = model._order(sequences.lengths - model.diff, x[:, None])
     _check_lengths(model, sequences, x, 0 if criterion else order)
-    x, offsets = _at_least(x, sequences.offsets, max(order, 1))
-    missing = np.flatnonzero(np.isnan(x))
-    gaps = np.searchsorted(missing, offsets).astype(np.intp)
-    missing -= np.repeat(offsets[:-1], np.diff(gaps))
+    ends = sequences.offsets
+    model.location_, model.scale_ = _moments(x, ends)
+    x, ends = steps.at_least(max(order, 1) + model.diff, x[:, None], ends)
+    values, gone = steps.filled(x, ends, model.diff) if model.diff else (x, np.isnan(x))
+    missing, gaps = steps.missing(gone, ends)
+    values, offsets = steps.steps(values, ends) if model.diff else (x, ends)
     coef, found, n_iter = _ar_exact.fit_panel(
-        x,
+        np.ascontiguousarray(values[:, 0]),
         offsets,
         order,
         model._terms().constant,
         missing=missing,
         gaps=gaps,
+        diff=bool(model.diff),
         criterion=CRITERIA.index(criterion),
         prior=float(model.prior),
     )
@@ -53,7 +57,6 @@ def _fit_compiled(model, sequences, x):
     model.intercept_ = mean * (1 - coef.sum(axis=1))
     model.noise_variance_ = sigma2
     model.trend_coef_, model.exog_coef_ = np.empty((2, len(coef), 0))
-    model.location_, model.scale_ = _moments(x, offsets)
     model.log_lik_, model.order_, model.lags_ = log_lik, orders.astype(np.intp), None
     model.n_iter_, model.converged_ = np.where(n_iter < 0, -n_iter - 1, n_iter), n_iter >= 0
 
@@ -61,25 +64,13 @@ def _fit_compiled(model, sequences, x):
 def _check_lengths(model, sequences, x, order):
     """Refuse sequences with fewer values than parameters."""
     seen = np.add.reduceat(~np.isnan(x), sequences.offsets[:-1])
-    needed = order + 1 + int(model._terms().constant)
+    needed = order + 1 + int(model._terms().constant) + model.diff
     if (seen < needed).any():
         s = int((seen < needed).argmax())
         raise ValueError(
             f"order={model.order!r} with pooled=False: sequence {s} has {seen[s]} values for "
             f"{needed} parameters; leave it out or use a lower order."
         )
-
-
-def _at_least(x, offsets, length):
-    """Shorter sequences are followed by missing values."""
-    lengths = np.diff(offsets)
-    if lengths.min() >= length:
-        return np.ascontiguousarray(x), offsets
-    longer = np.concatenate([[0], np.cumsum(np.maximum(lengths, length))]).astype(np.intp)
-    out = np.full(longer[-1], np.nan)
-    for a, b, to in zip(offsets[:-1], offsets[1:], longer[:-1], strict=True):
-        out[to : to + b - a] = x[a:b]
-    return out, longer
 
 
 def _moments(x, offsets):
@@ -105,7 +96,7 @@ def _fit_one_by_one(model, sequences):
     for each, one in zip(coef, params, strict=True):
         each[: len(one.coef)] = one.coef
     stacked = ARParams(
-        coef, *[np.array(values) for values in zip(*[one[1:] for one in params], strict=True)]
+        coef, *[np.array(values) for values in zip(*[one[1:7] for one in params], strict=True)]
     )
     first = int(model._terms().constant)
     squeeze = (lambda a: a[..., 0]) if d == 1 else (lambda a: a)

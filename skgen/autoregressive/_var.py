@@ -29,20 +29,17 @@ class Likelihood:
     """The log-likelihood of a task as a function of its parameters."""
 
     def __init__(self, task, order):
-        self.x, self.offsets, self.weights, self.prior = (
-            task.x,
-            task.offsets,
-            task.weights,
-            task.prior,
-        )
+        self.weights, self.prior, self.diff = task.weights, task.prior, task.diff
+        x, self.offsets, entries, starts = task.hidden()
+        self.x = np.nan_to_num(x, nan=0.0)
+        self.entries = np.split(entries, starts[1:-1])
         self.known = np.concatenate([task.terms, task.exog], axis=1)
         d = task.shape[0]
         self.order, self.active = order, np.ones((order, 1, 1))
         if task.lags is not None:
             self.active = np.isin(np.arange(1, order + 1), task.lags)[:, None, None]
-        seen = ~np.isnan(self.x)
-        per_row = np.repeat(self._weights(), np.diff(self.offsets))
-        self.n_obs = float(per_row @ seen.sum(axis=1))
+        observed = np.diff(self.offsets) * d - np.diff(starts)
+        self.n_obs = float(self._weights() @ observed)
         self.n_rows = self.n_obs / d
         self.ratio = np.ones((d, d))
 
@@ -53,7 +50,10 @@ class Likelihood:
         """In the form of the model, as deviations from the mean."""
         d = point.chol.shape[0]
         sigma = point.chol @ point.chol.T
-        return ARParams(point.coef, np.empty((0, d)), None, sigma, np.zeros(d), np.ones(d))
+        nothing = np.empty((0, d))
+        return ARParams(
+            point.coef, nothing, nothing, sigma, np.zeros(d), np.ones(d), int(self.diff)
+        )
 
     def __call__(self, point):
         """The log-likelihood and its gradient; -inf where the model is not stationary."""
@@ -67,7 +67,7 @@ class Likelihood:
         slope_beta = np.zeros_like(point.beta)
         for s, (a, b) in enumerate(pairwise(self.offsets)):
             w = self._weights()[s]
-            pull = totals.add(smoother, u[a:b], w)
+            pull = totals.add(smoother, u[a:b], self.entries[s], w)
             slope_beta += w * self.known[a:b].T @ pull[: b - a]
         value = totals.log_lik(params, smoother, self.n_obs)
         coef, chol = totals.slope(params, smoother, point)
@@ -91,13 +91,19 @@ class _Totals:
         self.squares = np.zeros((d, d))
         self.log_det = self.n = self.n_sequences = 0.0
 
-    def add(self, smoother, u, w):
-        """One sequence; gives the precision matrix times it, filled."""
-        u = smoother.padded(u)
-        p = smoother.params.shape[0]
-        x, log_det = u, 0.0
-        if np.isnan(u).any():
-            x, log_det = smoother(u, gram=self.gram, head=self.head, weight=w)
+    def add(self, smoother, x, entries, w):
+        """One sequence, of which entries are missing; gives the precision matrix times it."""
+        (p, d), diff, log_det = smoother.params.shape, smoother.params.diff, 0.0
+        short = p - len(x)
+        if short > 0:
+            beyond = (len(x) + diff) * d
+            entries = np.append(entries, np.arange(beyond, beyond + short * d))
+            x = np.concatenate([x, np.zeros((short, d))])
+        if len(entries):
+            shift = np.zeros((len(x) + diff, d))
+            outputs = {"gram": self.gram, "head": self.head, "weight": w}
+            shift.ravel()[entries], log_det = smoother(x, entries, **outputs)
+            x = x + (np.diff(shift, axis=0) if diff else shift)
         lagged = np.concatenate([x[p - a : len(x) - a] for a in range(p + 1)], axis=1)
         self.gram += w * lagged.T @ lagged
         errors = lagged @ smoother.flat_wide
@@ -127,7 +133,7 @@ class _Totals:
         pull = 0.5 * (start @ _latest_first(self.head, p, d) @ start - self.n_sequences * start)
         step = companion(params.lags())
         back = solve_discrete_lyapunov(step.T, (pull + pull.T) / 2)
-        by_coef += (2 * back @ step @ start_covariance(params))[:d]
+        by_coef += (2 * back @ step @ start_covariance(params._replace(diff=0)))[:d]
         by_sigma += back[:d, :d]
         by_chol = np.tril((by_sigma + by_sigma.T) @ point.chol)
         return by_coef.reshape(d, p, d).transpose(1, 0, 2), by_chol
