@@ -16,6 +16,10 @@ from . import _least_squares as least_squares
 from ._minimize import minimize
 from ._model import ARParams, Smoother, companion, is_stationary, start_covariance
 
+# Of an innovation's deviation, what those of the columns before leave. Columns that determine each
+# other have an infinite likelihood, of which less would leave no digits.
+LEAST_SHARE = 1e-6
+
 
 class Point(NamedTuple):
     """Parameters, and the gradient by them."""
@@ -57,10 +61,14 @@ class Likelihood:
 
     def __call__(self, point):
         """The log-likelihood and its gradient; -inf where the model is not stationary."""
-        if not is_stationary(point.coef) or not (np.diag(point.chol) > 0).all():
+        own = np.diag(point.chol) / np.linalg.norm(point.chol, axis=1)
+        if not is_stationary(point.coef) or not (own > LEAST_SHARE).all():
             return -np.inf, None
         params = self.params(point)
-        smoother = Smoother(params)
+        try:
+            smoother = Smoother(params)
+        except np.linalg.LinAlgError:  # so near to a unit root that its variance has no digits
+            return -np.inf, None
         u = self.x - self.known @ point.beta
         p, d = params.shape
         totals = _Totals(p, d)

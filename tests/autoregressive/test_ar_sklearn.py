@@ -30,7 +30,7 @@ FITTED = {"check_estimators_nan_inf": "only the fit of this method refuses missi
 
 
 @parametrize_with_checks(
-    [AR(), AR(method="conditional"), AR(2, method="yule-walker")],
+    [AR(), AR(diff=1), AR(method="conditional"), AR(2, method="yule-walker")],
     expected_failed_checks=lambda model: EXPECTED | (FITTED if model.method != "exact" else {}),
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

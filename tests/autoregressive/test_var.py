@@ -143,3 +143,13 @@ def test_a_prior_has_no_units(rng, method):
     assert_allclose(other.coef_ * units / units[:, None], model.coef_, atol=1e-5)
     free = AR(2, method=method).fit(x)
     assert np.abs(model.coef_).sum() < 0.9 * np.abs(free.coef_).sum()
+
+
+@pytest.mark.parametrize("diff", [0, 1])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::scipy.linalg.LinAlgWarning")  # near a unit root
+def test_columns_that_determine_each_other_are_fitted(diff):
+    x = np.array([[0.0, 1.0], [0.0, 1.0], [1.0, -3.0], [0.0, 1.0]] * 3)
+    x = np.cumsum(x, axis=0) if diff else x
+    model = AR(1, diff=diff).fit(x)
+    assert np.isfinite(model.score_samples(x)).all()
