@@ -31,6 +31,7 @@ _HOME = {
     "PoissonHMM": "hmm",
     "SequenceTransformer": "wrappers",
     "TimeLimit": "_monitors",
+    "TransformedSequence": "wrappers",
     "lpc": "autoregressive",
     "to_sequences": "_sequences",
 }

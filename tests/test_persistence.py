@@ -39,6 +39,11 @@ CASES = {
     "classifier": (skgen.GenerativeClassifier(TWO), GAPS, "predict_proba"),
     "regressor": (skgen.DensityRegressor(TWO), GAPS[:, :2], "predict"),
     "transformer": (skgen.SequenceTransformer(StandardScaler()), X, "transform"),
+    "transformed": (
+        skgen.TransformedSequence(StandardScaler(), skgen.AR()),
+        X,
+        "score_samples",
+    ),
 }
 
 

@@ -23,6 +23,30 @@ from ._terms import Terms
 class LinearAutoregression(Autoregression):
     """Densities, smoothing and spectrum, from the fitted attributes of :class:`AR`."""
 
+    def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
+        """Expected value of each row given the rows before it.
+
+        Parameters
+        ----------
+        X : list of array-like of shape (n_steps, n_features), or one such array
+        return_std : bool, default=False
+            Whether standard deviations are wanted, too.
+
+        Returns
+        -------
+        mean : object array of arrays, or array of shape (n_steps, n_outputs)
+            For the columns that are not exogenous; as long as X.
+        std : the same
+            If ``return_std``.
+        """
+        if not return_std:
+            return super().predict(X)
+        sequences, d = self._sequences(X), len(self._outputs())
+        covariance = np.empty((len(sequences.rows), d, d))
+        mean = self._means(sequences, covariance)
+        std = np.sqrt(np.einsum("tjj->tj", covariance))
+        return tuple(self._per_step(sequences, each, self._like_outputs) for each in (mean, std))
+
     def denoise(self, X: ArrayLike, noise_variance: Any) -> Any:
         """Expected values of sequences that were seen with white noise added to them.
 
@@ -159,10 +183,11 @@ class LinearAutoregression(Autoregression):
             part.filter(log_prob=out[part.rows])
         return out
 
-    def _means(self, sequences):
+    def _means(self, sequences, covariance=None):
         out = self._empty(sequences)
         for part in self._parts(sequences):
-            part.filter(mean=out[part.rows])
+            wanted = {} if covariance is None else {"covariance": covariance[part.rows]}
+            part.filter(mean=out[part.rows], **wanted)
             out[part.rows] += part.mean
         return out
 
@@ -217,6 +242,15 @@ class LinearAutoregression(Autoregression):
     def _n_lags(self):
         params = self._params(0)
         return params.shape[0] if len(params.coef) else 0
+
+    def _is_given(self, values, offsets):
+        """Entries that `score_samples` takes as given."""
+        given = np.zeros(values.shape, dtype=bool)
+        for s, (a, b) in enumerate(pairwise(offsets)):
+            if self._params(None if self._pooled else s).process().diff:
+                seen = ~np.isnan(values[a:b])
+                given[a:b] = seen & (np.cumsum(seen, axis=0) == 1)
+        return given
 
     def _parts(self, sequences):
         """What shares a model: all sequences, or each of them."""

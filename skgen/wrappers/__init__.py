@@ -5,6 +5,7 @@ from ._imputer import DensityImputer
 from ._outliers import DensityOutlierDetector
 from ._regressor import DensityRegressor
 from ._sequence_transformer import SequenceTransformer
+from ._transformed_sequence import TransformedSequence
 
 __all__ = [
     "DensityImputer",
@@ -12,4 +13,5 @@ __all__ = [
     "DensityRegressor",
     "GenerativeClassifier",
     "SequenceTransformer",
+    "TransformedSequence",
 ]

@@ -18,6 +18,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skgen import (
+    AR,
     DensityImputer,
     DensityOutlierDetector,
     DensityRegressor,
@@ -25,6 +26,7 @@ from skgen import (
     GaussianMixture,
     GenerativeClassifier,
     SequenceTransformer,
+    TransformedSequence,
 )
 
 WRAPPERS = {
@@ -38,6 +40,8 @@ TWO = GaussianMixture(2, random_state=0)
 # Check -> why it does not apply, by wrapper.
 TAILS = "the check wants rows to be flagged among blobs, whose tails are lighter than a normal's"
 LISTS = "a list is a list of sequences"
+IN_ORDER = "rows of one sequence depend on those before"
+WEIGHTS = "rows of one sequence cannot be weighted"
 SMALL = "the check leaves a class with fewer rows than the density has components"
 EXPECTED = {
     "DensityOutlierDetector(density=Gaussian())": {
@@ -46,6 +50,13 @@ EXPECTED = {
     },
     "SequenceTransformer(transformer=StandardScaler())": {
         "check_transformer_data_not_an_array": LISTS,
+    },
+    "TransformedSequence(estimator=AR(), transformer=StandardScaler())": {
+        "check_methods_sample_order_invariance": IN_ORDER,
+        "check_methods_subset_invariance": IN_ORDER,
+        "check_transformer_data_not_an_array": LISTS,
+        "check_sample_weights_not_overwritten": WEIGHTS,
+        "check_sample_weight_equivalence_on_dense_data": WEIGHTS,
     },
     f"GenerativeClassifier(density={TWO!r})": {
         "check_sample_weight_equivalence_on_dense_data": SMALL,
@@ -64,6 +75,7 @@ each_wrapper = pytest.mark.parametrize("wrapper", WRAPPERS.values(), ids=WRAPPER
         DensityRegressor(TWO),
         GenerativeClassifier(TWO),
         GenerativeClassifier(KernelDensity()),
+        TransformedSequence(StandardScaler(), AR()),
     ],
     expected_failed_checks=lambda estimator: EXPECTED.get(repr(estimator), {}),
 )
