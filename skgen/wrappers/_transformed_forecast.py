@@ -1,11 +1,10 @@
 """What a forecast of transformed steps says in the units before the transformation."""
 
-from typing import Any
-
 import numpy as np
 from scipy.special import ndtr
 
 from .._density import RandomState
+from .._forecast import StepForecast
 from ._columnwise import backward, forward, is_affine, log_slopes, mean_of
 
 
@@ -37,7 +36,7 @@ class Outputs:
         return mean_of(self.backward, lambda z: mean + z * std)
 
 
-class TransformedForecast:
+class TransformedForecast(StepForecast):
     """The steps to come, in the units of the user.
 
     Parameters
@@ -74,21 +73,6 @@ class TransformedForecast:
     def _moments(self):
         return mean_of(self._map.backward, lambda z: self.inner.quantile(float(ndtr(z))))
 
-    def quantile(self, q: float) -> np.ndarray:
-        """The values that are not exceeded with probability q.
-
-        Parameters
-        ----------
-        q : float in (0, 1)
-
-        Returns
-        -------
-        ndarray of shape (horizon, n_features)
-        """
-        own, other = (self._map.backward(self.inner.quantile(p)) for p in (q, 1 - q))
-        low, high = (self._map.backward(self.inner.quantile(p)) for p in (0.25, 0.75))
-        return np.where(low <= high, own, other)  # a falling transformation turns them round
-
     def interval(self, level: float = 0.95, **how) -> tuple[np.ndarray, np.ndarray]:
         """The limits between which each value lies with this probability.
 
@@ -122,18 +106,14 @@ class TransformedForecast:
         paths = self.inner.sample(n_samples, random_state, **how)
         return self._map.backward(paths.reshape(-1, paths.shape[-1])).reshape(paths.shape)
 
-    def log_prob(self, X: Any) -> np.ndarray:
-        """Log density of the observed entries of each step by itself.
+    def _quantile(self, q):
+        own, other = (self._map.backward(self.inner.quantile(p)) for p in (q, 1 - q))
+        low, high = (self._map.backward(self.inner.quantile(p)) for p in (0.25, 0.75))
+        return np.where(low <= high, own, other)  # a falling transformation turns them round
 
-        Parameters
-        ----------
-        X : array-like of shape (horizon, n_features)
+    def _log_prob(self, x):
+        return self.inner.log_prob(self._map.forward(x)) + self._map.log_slopes(x).sum(axis=1)
 
-        Returns
-        -------
-        ndarray of shape (horizon,)
-            Nats.
-        """
-        x = np.asarray(X, dtype=np.float64).reshape(self.inner.mean.shape)
-        own = self.inner.log_prob(self._map.forward(x))
-        return own + self._map.log_slopes(x).sum(axis=1)
+    @property
+    def _horizon(self):
+        return len(self.inner.mean)
