@@ -29,6 +29,7 @@ _HOME = {
     "NGramMixture": "autoregressive",
     "NonlinearAR": "autoregressive",
     "PoissonHMM": "hmm",
+    "RecursiveModel": "autoregressive",
     "SequenceTransformer": "wrappers",
     "TimeLimit": "_monitors",
     "TransformedSequence": "wrappers",

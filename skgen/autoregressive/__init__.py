@@ -6,6 +6,7 @@ from ._lags import LagFeatures
 from ._ngram import NGramLM
 from ._ngram_mixture import NGramMixture
 from ._nonlinear import NonlinearAR
+from ._recursive import RecursiveModel
 from ._signal import Diagnostics, lpc
 from ._simulated import PathForecast
 
@@ -18,5 +19,6 @@ __all__ = [
     "NGramMixture",
     "NonlinearAR",
     "PathForecast",
+    "RecursiveModel",
     "lpc",
 ]

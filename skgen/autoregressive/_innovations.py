@@ -174,5 +174,6 @@ def spread(residuals, weights):
     """At most a thousand of the residuals (n, d), evenly spread over their ranks in column 0."""
     order, m = np.argsort(residuals[:, 0], kind="stable"), min(len(residuals), MAX_CENTRES)
     share = np.cumsum(weights[order]) / weights.sum()
-    chosen = residuals[order[np.searchsorted(share, (np.arange(m) + 0.5) / m)]]
+    ranks = np.searchsorted(share, (np.arange(m) + 0.5) / m)
+    chosen = residuals[order[np.minimum(ranks, len(order) - 1)]]
     return chosen - chosen.mean(axis=0)

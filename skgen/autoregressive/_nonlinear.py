@@ -12,8 +12,8 @@ from sklearn.utils.validation import has_fit_parameter
 from .._density import make_rng
 from ._lags import as_lags, lagged, steps
 from ._particles import Recursion
-from ._regression import fit_targets, predict_targets, unseen_predictions
-from ._simulated import SimulatedAutoregression, start_law, warn_if_degenerate
+from ._regression import fit_targets, predict_targets, seeded, unseen_predictions
+from ._simulated import SimulatedAutoregression, interpolated, start_law, warn_if_degenerate
 
 RESIDUALS = ("gaussian", "bootstrap", "heteroscedastic")
 # Squares of residuals below this share of their mean are raised to it before the logarithm.
@@ -54,7 +54,7 @@ class NonlinearAR(SimulatedAutoregression):
     exog : int, str or list of these, default=None
         Columns of X that are not modelled, but whose present values are inputs of the regressor
         beside the lags of the others. They may not be missing.
-    max_iter : int, default=10
+    n_refits : int, default=10
         Where entries are missing: number of fits, each to a new draw of them. The mean of the
         second half of these fits is kept.
     n_particles : int, default=200
@@ -62,8 +62,8 @@ class NonlinearAR(SimulatedAutoregression):
     n_paths : int, default=2000
         Of a forecast.
     random_state : int, RandomState or None, default=None
-        For ``sample``, draws of ``impute``, and fits to missing entries. Scores, predictions and
-        forecasts draw from a fixed seed.
+        For ``sample``, draws of ``impute``, fits to missing entries, and what the regressor's own
+        ``random_state`` leaves open. Scores, predictions and forecasts draw from a fixed seed.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class NonlinearAR(SimulatedAutoregression):
         "scale_regressor": [HasMethods(["fit", "predict"]), None],
         "cv": ["cv_object"],
         "exog": [Integral, str, "array-like", None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "n_refits": [Interval(Integral, 1, None, closed="left")],
         "n_particles": [Interval(Integral, 2, None, closed="left")],
         "n_paths": [Interval(Integral, 2, None, closed="left")],
         "random_state": ["random_state"],
@@ -155,7 +155,7 @@ class NonlinearAR(SimulatedAutoregression):
         scale_regressor=None,
         cv=5,
         exog=None,
-        max_iter=10,
+        n_refits=10,
         n_particles=200,
         n_paths=2000,
         random_state=None,
@@ -166,7 +166,7 @@ class NonlinearAR(SimulatedAutoregression):
         self.scale_regressor = scale_regressor
         self.cv = cv
         self.exog = exog
-        self.max_iter = max_iter
+        self.n_refits = n_refits
         self.n_particles = n_particles
         self.n_paths = n_paths
         self.random_state = random_state
@@ -208,6 +208,7 @@ class NonlinearAR(SimulatedAutoregression):
         return self
 
     def _fit(self, sequences):
+        rng = make_rng(self.random_state)
         self.lags_ = as_lags("order", self.order)
         self.order_ = int(self.lags_.max(initial=0))
         x, exog = self._data(sequences)
@@ -215,19 +216,17 @@ class NonlinearAR(SimulatedAutoregression):
         self.location_, self.scale_, floor = start_law(x, weights)
         used = steps(sequences.offsets) >= self.order_
         used &= ~np.isnan(x).all(axis=1) & (True if weights is None else weights > 0)
-        self._check_rows(int(used.sum()), exog.shape[1])
-        task = Task(x, exog, sequences.offsets, weights, used, floor)
+        self._check_rows(int(used.sum()), len(x), exog.shape[1])
+        prototypes = [seeded(each, rng) for each in self._prototypes()]
+        task = Task(x, exog, sequences.offsets, weights, used, floor, prototypes)
         if np.isnan(x).any() and self.order_:
-            self._fit_to_draws(task)
+            self._fit_to_draws(task, rng)
         else:
             self._fit_to(task, x)
         warn_if_degenerate(np.atleast_2d(self.noise_variance_), floor)
 
     def _checked_weights(self, weights):
-        regressors = [self.regressor]
-        if self.residuals == "heteroscedastic" and self.scale_regressor is not None:
-            regressors.append(self.scale_regressor)
-        for regressor in regressors:
+        for regressor in self._prototypes():
             if weights is not None and not has_fit_parameter(regressor, "sample_weight"):
                 raise TypeError(
                     f"sample_weight was given, but {type(regressor).__name__}.fit does not take "
@@ -235,15 +234,22 @@ class NonlinearAR(SimulatedAutoregression):
                 )
         return weights
 
-    def _check_rows(self, n, n_exog):
+    def _prototypes(self):
+        """The regressor of the mean, and that of the scale if there is one."""
+        if self.residuals != "heteroscedastic":
+            return [self.regressor]
+        own = self.scale_regressor
+        return [self.regressor, self.regressor if own is None else own]
+
+    def _check_rows(self, n, n_rows, n_exog):
         if len(self.lags_) == 0 and n_exog == 0:
             raise ValueError(
                 f"order={self.order!r} leaves the regressor without inputs; use 1 or more, or exog."
             )
         if n < 2:
             raise ValueError(
-                f"order={self.order!r} leaves {n} of n_samples rows to fit; pass longer sequences "
-                "or a lower order."
+                f"order={self.order!r} leaves {n} of n_samples={n_rows} rows to fit; pass longer "
+                "sequences or a lower order."
             )
 
     def _fit_to(self, task, x, used=None):
@@ -252,25 +258,24 @@ class NonlinearAR(SimulatedAutoregression):
         inputs = np.concatenate([lagged(x, task.offsets, self.lags_), task.exog], axis=1)[used]
         targets = task.x[used]
         weights = None if task.weights is None else task.weights[used]
-        fitted = fit_targets(self.regressor, inputs, targets, weights)
+        fitted = fit_targets(task.prototypes[0], inputs, targets, weights)
         self.regressors_ = [fitted]
         if self.cv is None:
             guess = predict_targets(fitted, inputs)
         else:
-            guess = unseen_predictions(self.regressor, inputs, targets, weights, self.cv)
+            guess = unseen_predictions(task.prototypes[0], inputs, targets, weights, self.cv)
         e = targets - guess
         if self.residuals == "heteroscedastic":
-            e = e / self._fit_scale(inputs, e, weights)
+            e = e / self._fit_scale(task.prototypes[1], inputs, e, weights)
         self._fit_law(e, weights, task.floor)
 
-    def _fit_scale(self, inputs, e, weights):
+    def _fit_scale(self, prototype, inputs, e, weights):
         """The scale of each residual, by a regressor of its logarithm that has not seen it."""
         known = ~np.isnan(e).all(axis=1)
         inputs, squares = inputs[known], e[known] ** 2
         weights = None if weights is None else weights[known]
         least = np.maximum(LEAST_SQUARE * np.nanmean(squares, axis=0), np.finfo(float).tiny)
         logs = np.log(np.maximum(squares, least))
-        prototype = self.regressor if self.scale_regressor is None else self.scale_regressor
         self.scale_regressors_ = fit_targets(prototype, inputs, logs, weights)
         guess = seen = predict_targets(self.scale_regressors_, inputs)
         if self.cv is not None:
@@ -280,13 +285,12 @@ class NonlinearAR(SimulatedAutoregression):
         out[known] = np.exp(np.clip(guess, *self.log_variance_range_) / 2)
         return out
 
-    def _fit_to_draws(self, task):
+    def _fit_to_draws(self, task, rng):
         """Stochastic EM: draws of what is missing, a fit to them, and again."""
-        rng = make_rng(self.random_state)
         self._fit_to(task, *self._first_guess(task))
         kept = []
-        for _ in range(self.max_iter):
-            self._fit_to(task, self._drawn(task.x, task.exog, task.offsets, rng))
+        for _ in range(self.n_refits):
+            self._fit_to(task, self._drawn(task.x, task.exog, task.offsets, rng)[0])
             kept.append((self.regressors_[0], self.noise_variance_))
         kept = kept[len(kept) // 2 :]
         self.regressors_ = [regressors for regressors, _ in kept]
@@ -300,11 +304,7 @@ class NonlinearAR(SimulatedAutoregression):
         enough = max(20, 3 * inputs.shape[1])
         if (np.sum(~np.isnan(task.x[known]), axis=0) >= enough).all():
             return task.x, known
-        filled = task.x.copy()
-        for column in filled.T:
-            gone = np.isnan(column)
-            column[gone] = np.interp(np.flatnonzero(gone), np.flatnonzero(~gone), column[~gone])
-        return filled, task.used
+        return interpolated(task.x), task.used
 
     def _recursion(self):
         self._check_fitted()
@@ -329,6 +329,7 @@ class Task(NamedTuple):
     weights: np.ndarray | None  # (n,)
     used: np.ndarray  # (n,), rows that are targets
     floor: np.ndarray  # (d,), least variances
+    prototypes: list  # of the mean and the scale
 
 
 class RegressorRecursion(Recursion):

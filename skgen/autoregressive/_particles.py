@@ -291,13 +291,13 @@ class Walk:
             yield begin[:active] + k, np.take_along_axis(self.values[k], now[..., None], axis=1)
 
 
-def systematic(weights, rng):
-    """Indices (s, n) drawn by the weights (s, n), each as often as its weight says, up to one."""
-    s, n = weights.shape
+def systematic(weights, rng, n=None):
+    """Indices (s, n) drawn by the weights (s, m), each as often as its weight says, up to one."""
+    s, m = weights.shape
+    n = m if n is None else n
     total = weights.cumsum(axis=1)
     total /= total[:, -1:]
-    total[:, -1] = 1.0
     points = (rng.random((s, 1)) + np.arange(n)) / n
     shift = 2.0 * np.arange(s)[:, None]
     index = np.searchsorted((total + shift).ravel(), (points + shift).ravel(), side="right")
-    return np.minimum(index.reshape(s, n) - n * np.arange(s)[:, None], n - 1)
+    return np.clip(index.reshape(s, n) - m * np.arange(s)[:, None], 0, m - 1)

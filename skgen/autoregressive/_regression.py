@@ -13,6 +13,14 @@ def fit_targets(prototype, inputs, targets, weights=None):
     return [_fitted(prototype, inputs, targets[:, [j]], weights) for j in range(targets.shape[1])]
 
 
+def seeded(prototype, rng):
+    """A clone whose unset random states are set."""
+    out = clone(prototype)
+    params = out.get_params()
+    unset = [p for p in params if p.split("__")[-1] == "random_state" and params[p] is None]
+    return out.set_params(**{name: int(rng.integers(2**31)) for name in sorted(unset)})
+
+
 def _fitted(prototype, inputs, targets, weights):
     seen = ~np.isnan(targets).any(axis=1)
     more = {} if weights is None else {"sample_weight": weights[seen]}

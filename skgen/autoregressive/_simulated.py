@@ -83,16 +83,16 @@ class SimulatedAutoregression(Autoregression):
             values[:, self._outputs()] = self._smoothed(sequences)[0]
         else:
             x, exog = self._data(sequences)
-            values[:, self._outputs()] = self._drawn(x, exog, sequences.offsets, rng)
+            values[:, self._outputs()] = self._drawn(x, exog, sequences.offsets, rng)[0]
         return values
 
-    def _drawn(self, x, exog, offsets, rng):
-        """A completed copy of x, drawn given all that is observed."""
-        out = x.copy()
+    def _drawn(self, x, exog, offsets, rng, n_draws=1):
+        """Completed copies (n_draws, n, d) of x, drawn given all that is observed."""
+        out = np.repeat(x[None], n_draws, axis=0)
         for walk in self._walks(x, exog, offsets, rng):
-            last = systematic(np.exp(walk.log_weights), rng)[:, rng.integers(walk.n)][:, None]
+            last = systematic(np.exp(walk.log_weights), rng, n_draws)
             for rows, values in walk.traced(last):
-                out[rows] = values[:, 0]
+                out[:, rows] = values.transpose(1, 0, 2)
         return out
 
     def _walks(self, x, exog, offsets, rng):
@@ -139,6 +139,17 @@ def start_law(x, weights):
     size = np.sqrt(location**2 + scale**2)
     floor = np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
     return location, np.where(scale > np.sqrt(floor), scale, np.maximum(size, 1.0)), floor
+
+
+def interpolated(x):
+    """Lines through the gaps, as a start."""
+    if not np.isnan(x).any():
+        return x
+    out = x.copy()
+    for column in out.T:
+        gone = np.isnan(column)
+        column[gone] = np.interp(np.flatnonzero(gone), np.flatnonzero(~gone), column[~gone])
+    return out
 
 
 def warn_if_degenerate(variance, floor):
