@@ -12,7 +12,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .._density import make_rng
 from ._lags import as_lags, lagged, steps
 from ._particles import Recursion
-from ._regression import fit_targets, predict_targets, seeded, unseen_predictions
+from ._regression import fit_targets, folds, predict_targets, seeded, unseen_predictions
 from ._simulated import SimulatedAutoregression, interpolated, start_law, warn_if_degenerate
 
 RESIDUALS = ("gaussian", "bootstrap", "heteroscedastic")
@@ -48,9 +48,10 @@ class NonlinearAR(SimulatedAutoregression):
     scale_regressor : estimator, default=None
         For "heteroscedastic"; None for clones of ``regressor``.
     cv : int, splitter or None, default=5
-        Folds of the steps, in the order of time, over which the residuals are taken: a regressor
-        is too good at the rows that it has seen. None takes the residuals of the fit itself, which
-        is right for regressors with few parameters only.
+        Folds from which residuals are taken, as a regressor is too good at the rows that it has
+        seen: a number of stretches of neighbouring steps, or a splitter of the samples (the rows of
+        an array, the sequences of a list). None takes the residuals of the fit itself, which is
+        right for regressors with few parameters only.
     exog : int, str or list of these, default=None
         Columns of X that are not modelled, but whose present values are inputs of the regressor
         beside the lags of the others. They may not be missing.
@@ -71,7 +72,7 @@ class NonlinearAR(SimulatedAutoregression):
         One list for each fit of which the mean is taken: one, unless entries are missing. In it
         one estimator, or one for each column.
     scale_regressors_ : list of fitted estimators
-        For "heteroscedastic".
+        For "heteroscedastic", with ``log_variance_slope_`` and ``log_variance_range_``.
     noise_variance_ : float, or ndarray of shape (d, d)
         Variance of the innovations e, or their covariance.
     residuals_ : ndarray of shape (at most 1000, d)
@@ -103,10 +104,12 @@ class NonlinearAR(SimulatedAutoregression):
     estimates with an error of about one over the root of ``n_particles``; a gap costs a call
     of ``regressor.predict`` a step, whatever the number of gaps.
 
-    The scale of "heteroscedastic" is :math:`s = \exp(g / 2)`, where g is a regression of the
-    logarithms of squared residuals. It lies below the logarithm of the variance (by 1.27 if
-    innovations are normal): ``noise_variance_``, the variance of the residuals over s, takes that
-    back. Outside of the range that g has on the data, s stays as it is at its limits.
+    The scale of "heteroscedastic" is :math:`s = \exp(b g / 2)`, where g is a regression of the
+    logarithms of squared residuals, and the slope b, at most 1, that of these logarithms on what g
+    says of rows that it has not seen: a g that follows noise counts less. Such a g lies below the
+    logarithm of the variance (by 1.27 if innovations are normal): ``noise_variance_``, the variance
+    of the residuals over s, takes that back. Outside of the range that g has on the data, s stays
+    as it is at its limits.
 
     References
     ----------
@@ -218,7 +221,7 @@ class NonlinearAR(SimulatedAutoregression):
         used &= ~np.isnan(x).all(axis=1) & (True if weights is None else weights > 0)
         self._check_rows(int(used.sum()), len(x), exog.shape[1])
         prototypes = [seeded(each, rng) for each in self._prototypes()]
-        task = Task(x, exog, sequences.offsets, weights, used, floor, prototypes)
+        task = Task(x, exog, sequences.offsets, weights, used, floor, prototypes, sequences.single)
         if np.isnan(x).any() and self.order_:
             self._fit_to_draws(task, rng)
         else:
@@ -260,30 +263,30 @@ class NonlinearAR(SimulatedAutoregression):
         weights = None if task.weights is None else task.weights[used]
         fitted = fit_targets(task.prototypes[0], inputs, targets, weights)
         self.regressors_ = [fitted]
-        if self.cv is None:
+        pairs = None if self.cv is None else list(folds(self.cv, used, task.offsets, task.single))
+        if pairs is None:
             guess = predict_targets(fitted, inputs)
         else:
-            guess = unseen_predictions(task.prototypes[0], inputs, targets, weights, self.cv)
+            guess = unseen_predictions(task.prototypes[0], inputs, targets, weights, pairs)
         e = targets - guess
         if self.residuals == "heteroscedastic":
-            e = e / self._fit_scale(task.prototypes[1], inputs, e, weights)
+            e = e / self._fit_scale(task.prototypes[1], inputs, e, weights, pairs)
         self._fit_law(e, weights, task.floor)
 
-    def _fit_scale(self, prototype, inputs, e, weights):
+    def _fit_scale(self, prototype, inputs, e, weights, pairs):
         """The scale of each residual, by a regressor of its logarithm that has not seen it."""
-        known = ~np.isnan(e).all(axis=1)
-        inputs, squares = inputs[known], e[known] ** 2
-        weights = None if weights is None else weights[known]
+        squares = e**2
         least = np.maximum(LEAST_SQUARE * np.nanmean(squares, axis=0), np.finfo(float).tiny)
         logs = np.log(np.maximum(squares, least))
         self.scale_regressors_ = fit_targets(prototype, inputs, logs, weights)
         guess = seen = predict_targets(self.scale_regressors_, inputs)
-        if self.cv is not None:
-            guess = unseen_predictions(prototype, inputs, logs, weights, self.cv)
+        if pairs is not None:
+            guess = unseen_predictions(prototype, inputs, logs, weights, pairs)
         self.log_variance_range_ = np.array([seen.min(axis=0), seen.max(axis=0)])
-        out = np.full_like(e, np.nan)
-        out[known] = np.exp(np.clip(guess, *self.log_variance_range_) / 2)
-        return out
+        self.log_variance_slope_ = np.array(
+            [slope(*columns, weights) for columns in zip(guess.T, logs.T, strict=True)]
+        )
+        return scale_of(self, guess)
 
     def _fit_to_draws(self, task, rng):
         """Stochastic EM: draws of what is missing, a fit to them, and again."""
@@ -330,6 +333,7 @@ class Task(NamedTuple):
     used: np.ndarray  # (n,), rows that are targets
     floor: np.ndarray  # (d,), least variances
     prototypes: list  # of the mean and the scale
+    single: bool  # whether there is one sequence, whose rows are the samples
 
 
 class RegressorRecursion(Recursion):
@@ -339,10 +343,7 @@ class RegressorRecursion(Recursion):
         n_exog = len(model._exog())
         super().__init__(model.order_, model.location_, model.scale_, model._law(), n_exog)
         self.lags, self.regressors = model.lags_, model.regressors_
-        self.scale_regressors = None
-        if model.residuals == "heteroscedastic":
-            self.scale_regressors = model.scale_regressors_
-            self.range = model.log_variance_range_
+        self.model = model
 
     def advance(self, past, state, exog):
         lags = past[:, self.lags - 1].reshape(len(past), -1)
@@ -363,7 +364,21 @@ class RegressorRecursion(Recursion):
 
     def _predict(self, inputs):
         mean = np.mean([predict_targets(each, inputs) for each in self.regressors], axis=0)
-        if self.scale_regressors is None:
+        if self.model.residuals != "heteroscedastic":
             return mean, np.ones_like(mean)
-        logs = predict_targets(self.scale_regressors, inputs)
-        return mean, np.exp(np.clip(logs, *self.range) / 2)
+        return mean, scale_of(self.model, predict_targets(self.model.scale_regressors_, inputs))
+
+
+def scale_of(model, logs):
+    """The scale s by predicted logarithms of squares (n, d)."""
+    return np.exp(0.5 * model.log_variance_slope_ * np.clip(logs, *model.log_variance_range_))
+
+
+def slope(guess, logs, weights):
+    """Of the regression of logarithms on guesses of them, between 0 and 1."""
+    known = ~np.isnan(guess + logs)
+    guess, logs = guess[known], logs[known]
+    w = np.ones(len(guess)) if weights is None else weights[known]
+    guess = guess - np.average(guess, weights=w)
+    squares = w @ guess**2
+    return float(np.clip((w * guess) @ logs / squares, 0, 1)) if squares > 0 else 0.0

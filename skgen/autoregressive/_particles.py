@@ -13,9 +13,8 @@ of them advance together, with one call of the recursion a step:
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
-from ._innovations import Innovations
+from ._innovations import Innovations, log_sum
 from ._lags import steps
 
 BLOCK = 200_000  # particles that advance together
@@ -111,7 +110,7 @@ def one_step(recursion, x, exog, offsets, n_particles, rng, *, scores=False):
     for a, b in segments.T[:2].T:
         plain[a:b] = False
     for law, of_law in ((recursion.start, first), (recursion.innovations, ~first)):
-        for rows, seen in by_pattern(x, np.flatnonzero(plain & of_law)):
+        for rows, seen, _ in by_pattern(x, np.flatnonzero(plain & of_law)):
             e = (x[rows] - mean[rows])[:, seen] / scale[rows][:, seen]
             own = law.marginal(seen)
             out.log_prob[rows] = own.log_prob(e) - np.log(scale[rows][:, seen]).sum(axis=1)
@@ -124,16 +123,14 @@ def one_step(recursion, x, exog, offsets, n_particles, rng, *, scores=False):
 
 
 def by_pattern(x, rows):
-    """Those of the rows of which something is observed, with the columns that are."""
+    """The rows with the same entries missing, the columns observed and those that are not."""
     gone = np.isnan(x[rows])
-    if not gone.any():
-        if len(rows):
-            yield rows, np.arange(x.shape[1])
-        return
-    patterns, which = np.unique(gone, axis=0, return_inverse=True)
-    for k, pattern in enumerate(patterns):
-        if not pattern.all():
-            yield rows[which.ravel() == k], np.flatnonzero(~pattern)
+    if len(gone) and (len(gone) == 1 or not gone.any()):
+        yield rows, np.flatnonzero(~gone[0]), np.flatnonzero(gone[0])
+    elif len(gone):
+        patterns, which = np.unique(gone, axis=0, return_inverse=True)
+        for k, pattern in enumerate(patterns):
+            yield rows[which.ravel() == k], np.flatnonzero(~pattern), np.flatnonzero(pattern)
 
 
 def find_segments(recursion, x, offsets):
@@ -215,11 +212,9 @@ class Walk:
             out.mean[rows] = np.einsum("sn,snd->sd", np.exp(self.log_weights[:active]), mean)
         values = np.repeat(self.x[rows][:, None], self.n, axis=1)
         for law, of_law in ((self.recursion.start, first), (self.recursion.innovations, ~first)):
-            gone = np.isnan(self.x[rows]) & of_law[:, None]
-            patterns, which = np.unique(gone[of_law], axis=0, return_inverse=True)
-            for j, pattern in enumerate(patterns):
-                own = np.flatnonzero(of_law)[which.ravel() == j]
-                self._meet(own, rows[own], pattern, law, mean[own], scale[own], values, out, scores)
+            for own, seen, gone in by_pattern(self.x[rows], np.flatnonzero(of_law)):
+                at = own, rows[own], seen, gone
+                self._meet(*at, law, mean[own], scale[own], values, out, scores)
         push(self.past[:active], values)
         if self.keep:
             self.values.append(values)
@@ -243,9 +238,8 @@ class Walk:
             self.state[on] = state.reshape(len(on), self.n, -1)
         return mean, scale
 
-    def _meet(self, own, rows, gone, law, mean, scale, values, out, scores):
+    def _meet(self, own, rows, seen, gone, law, mean, scale, values, out, scores):
         """Weigh the particles of some segments by what is observed, and draw what is not."""
-        seen, gone = np.flatnonzero(~gone), np.flatnonzero(gone)
         shape, d = mean.shape[:2], mean.shape[2]
         e = (self.x[rows][:, None] - mean) / scale
         if len(seen):
@@ -255,7 +249,7 @@ class Walk:
                 out.scaled[np.ix_(rows, seen)] = marginal.normal_scores(*known)
             gain = marginal.log_prob(e[..., seen].reshape(-1, len(seen))).reshape(shape)
             weights = self.log_weights[own] + gain - np.log(scale[..., seen]).sum(axis=-1)
-            total = logsumexp(weights, axis=1)
+            total = log_sum(weights)
             if out is not None:
                 out.log_prob[rows] = total
             self.log_weights[own] = weights - total[:, None]

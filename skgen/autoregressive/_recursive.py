@@ -424,6 +424,8 @@ class Search:
             **gradient,
         )
         found.x = found.x * self.unit
+        if not (np.isfinite(found.x).all() and found.fun < FORBIDDEN):
+            found.x, found.success = start, False
         return found
 
     def standard_errors(self, draws, params):

@@ -1,5 +1,7 @@
 """Regressors of several targets of which some are missing, and their errors on rows not seen."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import KFold, check_cv
@@ -36,14 +38,27 @@ def predict_targets(fitted, inputs):
     )
 
 
-def unseen_predictions(prototype, inputs, targets, weights, cv):
-    """Predictions (n, d) of each row by a fit without its fold; NaN for rows of no fold.
+def folds(cv, used, offsets, single):
+    """Pairs of train and test indices into the used rows, (n,) of bool.
 
-    An integer `cv` makes folds of neighbours in time.
+    A number means as many stretches of neighbours in time; a splitter gets the samples: the rows
+    of one sequence, or the sequences.
     """
+    if isinstance(cv, Integral):
+        yield from KFold(min(cv, int(used.sum()))).split(np.flatnonzero(used))
+        return
+    n = offsets[-1] if single else len(offsets) - 1
+    sample = np.arange(n) if single else np.repeat(np.arange(n), np.diff(offsets))
+    for pair in check_cv(cv).split(np.arange(n)[:, None]):
+        yield tuple(np.flatnonzero(np.isin(sample, part)[used]) for part in pair)
+
+
+def unseen_predictions(prototype, inputs, targets, weights, pairs):
+    """Predictions (n, d) of each row by a fit without its fold; NaN for rows of no fold."""
     out = np.full_like(targets, np.nan)
-    folds = KFold(min(cv, len(inputs))) if isinstance(cv, int | np.integer) else check_cv(cv)
-    for train, test in folds.split(inputs):
+    for train, test in pairs:
+        if len(test) == 0:
+            continue
         own = None if weights is None else weights[train]
         fitted = fit_targets(prototype, inputs[train], targets[train], own)
         out[test] = predict_targets(fitted, inputs[test])

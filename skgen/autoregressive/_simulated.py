@@ -3,15 +3,15 @@
 import warnings
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from .._forecast import StepForecast
 from ._base import Autoregression
 from ._fit import floored
-from ._innovations import Innovations, spread
+from ._innovations import Innovations, log_sum, spread
 from ._lags import steps
 from ._particles import Walk, blocks, find_segments, one_step, systematic
+from ._var import definite
 
 SEED = 0  # of all that is simulated to score or to predict: the same question, the same answer
 
@@ -113,11 +113,17 @@ class SimulatedAutoregression(Autoregression):
         """The attributes of the law of innovations, from some of them (n, d), NaN where missing."""
         known = ~np.isnan(e).any(axis=1)
         e, w = e[known], np.ones(int(known.sum())) if weights is None else weights[known]
-        if len(e) == 0:
-            raise ValueError("no row of X has all of its columns observed; leave some columns out.")
+        d = e.shape[1]
+        if len(e) < max(2, d):
+            raise ValueError(
+                f"{len(e)} rows with all columns observed cannot tell the covariance of {d} "
+                "columns; pass longer sequences, or leave some columns out."
+            )
         variance = floored((e * w[:, None]).T @ e / w.sum(), floor)
-        one = e.shape[1] == 1
-        self.noise_variance_ = float(variance[0, 0]) if one else variance
+        size = np.sqrt(np.diag(variance))
+        if np.linalg.eigvalsh(variance / np.outer(size, size))[0] < 1e-12:
+            variance = definite(variance)
+        self.noise_variance_ = float(variance[0, 0]) if d == 1 else variance
         if self.residuals == "bootstrap":
             self.residuals_ = spread(e - np.average(e, axis=0, weights=w), w)
 
@@ -216,7 +222,7 @@ class PathForecast(StepForecast):
         self._n_first = min(horizon, max(0, recursion.order - len(past)))
         self._remaining = horizon - self._n_first
         self._after = self._context(past, n_particles, np.random.default_rng(SEED))
-        drawn = self._simulated(n_paths, np.random.default_rng(SEED))
+        drawn = self._simulated(n_paths, np.random.default_rng(SEED), pairs=True)
         self.paths, self._means, self._scales = drawn
         self.mean = self._means.mean(axis=0)
 
@@ -239,10 +245,15 @@ class PathForecast(StepForecast):
             state = recursion.first_state(np.ascontiguousarray(walk.past[0][:, ::-1]))
         return walk.past[0], state, np.exp(walk.log_weights[0])
 
-    def _simulated(self, n, rng):
-        """Paths with their means and scales, (n, horizon, d) each."""
+    def _simulated(self, n, rng, pairs=False):
+        """Paths with their means and scales, (n, horizon, d) each.
+
+        Where the law is symmetric, innovations of `pairs` are opposite: what is linear in them has
+        no error in the mean.
+        """
         past, state, weights = self._after
-        chosen = rng.choice(len(weights), n, p=weights / weights.sum())
+        chosen, half = rng.choice(len(weights), n, p=weights / weights.sum()), n // 2
+        chosen[half : 2 * half] = chosen[:half] if pairs else chosen[half : 2 * half]
         past, state = past[chosen], state[chosen]
         recursion, first = self._recursion, self._n_first
         shape = n, first + self._remaining, recursion.d
@@ -252,6 +263,8 @@ class PathForecast(StepForecast):
         if self._remaining:
             noise = recursion.innovations.draw(n * self._remaining, rng)
             noise = noise.reshape(n, self._remaining, -1)
+            if pairs and len(recursion.innovations.centres) == 1:
+                noise[half : 2 * half] = -noise[:half]
             own = recursion.simulate(past, state, noise, self._exog[None, self._n + first :])
             paths[:, first:], means[:, first:], scales[:, first:] = own
         return paths, means, scales
@@ -269,7 +282,7 @@ class PathForecast(StepForecast):
                 scale = self._scales[:, h, seen]
                 e = (row[seen] - self._means[:, h, seen]) / scale
                 own = law.marginal(seen).log_prob(e) - np.log(scale).sum(axis=1)
-                out[h] = logsumexp(own) - np.log(len(own))
+                out[h] = log_sum(own) - np.log(len(own))
         return out
 
     def _paths(self, n, rng):

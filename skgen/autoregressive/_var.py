@@ -159,8 +159,8 @@ class _Coordinates:
         d = start.chol.shape[0]
         self.columns = np.flatnonzero(np.repeat(active.ravel(), d))  # of the lags in use
         own = gram[np.ix_(self.columns, self.columns)]
-        self.lags = np.linalg.inv(np.linalg.cholesky(_definite(own)).T) if len(own) else own
-        self.known = np.linalg.inv(np.linalg.cholesky(_definite(known.T @ known)).T)
+        self.lags = np.linalg.inv(np.linalg.cholesky(definite(own)).T) if len(own) else own
+        self.known = np.linalg.inv(np.linalg.cholesky(definite(known.T @ known)).T)
         gain = np.eye(d) - start.coef.sum(axis=0)
         self.level = np.linalg.lstsq(gain, start.chol, rcond=1e-6)[0]
         self.corner = np.tril_indices(d)
@@ -191,7 +191,7 @@ class _Coordinates:
         return np.concatenate([part.ravel() for part in parts])
 
 
-def _definite(matrix):
+def definite(matrix):
     """The matrix with a little of its diagonal added."""
     diagonal = np.diag(matrix)
     return matrix + 1e-10 * np.diag(np.maximum(diagonal, 1e-10 * max(diagonal.max(initial=0), 1)))
