@@ -1,7 +1,7 @@
 """A user's recursion compiled by Numba into the loops over rows, particles and paths.
 
-Numba is imported when the first model is fitted. The user's functions are compiled with checks of
-bounds: an index that is too large raises, where plain compiled code would read what lies beside.
+Numba is imported when the first model is fitted. Compiled code does not check indices, which would
+make it six times slower: a fit begins with some rows in plain Python, which does.
 """
 
 from functools import lru_cache
@@ -39,21 +39,22 @@ def compile_loops(step, start, one, with_state):
     types = (past, vector, vector) if with_state else (past, vector)
     step, given = _compiled(numba, "step", step, types)
     has_scale = isinstance(given, numba.types.BaseTuple) and len(given) == 2
+    parts = list(given) if has_scale else [given]
     allowed = numba.types.Number | numba.types.Boolean | numba.types.Array
-    for part in given if has_scale else [given]:
-        if not isinstance(part, allowed):
-            raise TypeError(f"step gives {given}; return a mean, or a mean and a scale.")
+    if not all(isinstance(part, allowed) for part in parts):
+        raise TypeError(f"step gives {given}; return a mean, or a mean and a scale.")
+    number = one and not any(isinstance(part, numba.types.Array) for part in parts)
     if start is not None:
         start, given = _compiled(numba, "state", start, (past, vector))
         if not isinstance(given, numba.types.Array):
             raise TypeError(f"state gives {given}; return an array of shape (n_states,).")
-    return _loops(numba.njit(nogil=True), step, start, one, with_state, has_scale)
+    return _loops(numba.njit(nogil=True), step, start, one, with_state, has_scale, number)
 
 
 def _compiled(numba, name, function, types):
     """The function compiled for these types, and the type that it returns."""
     if not isinstance(function, numba.core.dispatcher.Dispatcher):
-        function = numba.njit(nogil=True, boundscheck=True, error_model="numpy")(function)
+        function = numba.njit(nogil=True, error_model="numpy")(function)
     try:
         function.compile(types)
     except (numba.core.errors.NumbaError, NotImplementedError) as error:
@@ -71,60 +72,76 @@ def _gist(error):
     return " ".join(filter(None, [lines[0] if lines else type(error).__name__, where.rstrip(":")]))
 
 
-def _loops(njit, step, start, one, with_state, has_scale):
+def _loops(njit, step, start, one, with_state, has_scale, number):
+    """See `Loops`. Views are made once a sequence: in each step they would cost more than it."""
     if one:
         view = njit(lambda past: past.reshape(past.shape[0]))
     else:
         view = njit(lambda past: past)
-    if with_state:
-        call = njit(lambda past, state, params: step(view(past), state, params))
+    call = step if with_state else njit(lambda past, state, params: step(past, params))
+
+    if number:
+
+        @njit
+        def store(out, value):
+            out[0] = value
+
     else:
-        call = njit(lambda past, state, params: step(view(past), params))
+
+        @njit
+        def store(out, value):
+            out[:] = value
 
     if has_scale:
 
         @njit
         def evaluate(past, state, params, mean, scale):
             own = call(past, state, params)
-            mean[:] = own[0]
-            scale[:] = own[1]
+            store(mean, own[0])
+            store(scale, own[1])
 
     else:
 
         @njit
         def evaluate(past, state, params, mean, scale):
-            mean[:] = call(past, state, params)
+            store(mean, call(past, state, params))
             scale[:] = 1.0
 
     @njit
     def push(past, row):
-        for lag in range(len(past) - 1, 0, -1):
-            past[lag] = past[lag - 1]
-        if len(past):
-            past[0] = row
+        for j in range(past.shape[1]):
+            for lag in range(len(past) - 1, 0, -1):
+                past[lag, j] = past[lag - 1, j]
+            if len(past):
+                past[0, j] = row[j]
 
     @njit
     def run(x, offsets, order, states, params, mean, scale):
         past = np.zeros((order, x.shape[1]))
+        seen = view(past)
         for s in range(len(offsets) - 1):
+            state = states[s]
             for t in range(offsets[s], offsets[s + 1]):
                 if t - offsets[s] >= order:
-                    evaluate(past, states[s], params, mean[t], scale[t])
+                    evaluate(seen, state, params, mean[t], scale[t])
                 push(past, x[t])
 
     @njit
     def totals(x, offsets, order, states, params, weights, scatter):
         d, log_scales = x.shape[1], 0.0
         past, mean, scale, e = np.zeros((order, d)), np.empty(d), np.empty(d), np.empty(d)
+        seen = view(past)
         for s in range(len(offsets) - 1):
+            state = states[s]
             for t in range(offsets[s], offsets[s + 1]):
                 if t - offsets[s] >= order:
-                    evaluate(past, states[s], params, mean, scale)
+                    evaluate(seen, state, params, mean, scale)
                     if weights[t] > 0:
                         for j in range(d):
                             if not scale[j] > 0:
                                 return np.nan
-                            log_scales += weights[t] * np.log(scale[j])
+                            if has_scale:
+                                log_scales += weights[t] * np.log(scale[j])
                             e[j] = (x[t, j] - mean[j]) / scale[j]
                             for k in range(j + 1):
                                 scatter[j, k] += weights[t] * e[j] * e[k]
@@ -134,15 +151,18 @@ def _loops(njit, step, start, one, with_state, has_scale):
     @njit
     def advance(past, states, params, mean, scale):
         for i in range(len(past)):
-            evaluate(past[i], states[i], params, mean[i], scale[i])
+            evaluate(view(past[i]), states[i], params, mean[i], scale[i])
 
     @njit
     def simulate(past, states, params, noise, paths, mean, scale):
         for i in range(len(past)):
+            own, state = past[i], states[i]
+            seen = view(own)
             for h in range(noise.shape[1]):
-                evaluate(past[i], states[i], params, mean[i, h], scale[i, h])
-                paths[i, h] = mean[i, h] + scale[i, h] * noise[i, h]
-                push(past[i], paths[i, h])
+                evaluate(seen, state, params, mean[i, h], scale[i, h])
+                for j in range(noise.shape[2]):
+                    paths[i, h, j] = mean[i, h, j] + scale[i, h, j] * noise[i, h, j]
+                push(own, paths[i, h])
 
     begin = None
     if start is not None:

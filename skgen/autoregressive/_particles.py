@@ -110,13 +110,12 @@ def one_step(recursion, x, exog, offsets, n_particles, rng, *, scores=False):
     for a, b in segments.T[:2].T:
         plain[a:b] = False
     for law, of_law in ((recursion.start, first), (recursion.innovations, ~first)):
-        for rows, seen, _ in by_pattern(x, np.flatnonzero(plain & of_law)):
-            e = (x[rows] - mean[rows])[:, seen] / scale[rows][:, seen]
-            own = law.marginal(seen)
-            out.log_prob[rows] = own.log_prob(e) - np.log(scale[rows][:, seen]).sum(axis=1)
-            if scores:
-                known = np.ones((len(e), 1, len(seen))), np.zeros((len(e), 1))
-                out.scaled[np.ix_(rows, seen)] = own.normal_scores(e[:, None], *known)
+        rows = np.flatnonzero(plain & of_law)
+        e = (x[rows] - mean[rows]) / scale[rows]
+        out.log_prob[rows] = law.log_prob(e) - np.log(scale[rows]).sum(axis=1)
+        if scores:
+            known = np.ones((len(e), 1, recursion.d)), np.zeros((len(e), 1))
+            out.scaled[rows] = law.normal_scores(e[:, None], *known)
     for block in blocks(segments, n_particles):
         Walk(recursion, x, exog, block, n_particles, rng).through(out, scores=scores)
     return out

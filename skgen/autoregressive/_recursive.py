@@ -24,6 +24,7 @@ TOLERANCES = {  # of the log-likelihood per row, and of parameters in units of t
     "Nelder-Mead": {"fatol": 1e-10, "xatol": 1e-7},
     "Powell": {"ftol": 1e-12, "xtol": 1e-7},
 }
+N_TRIED = 100  # rows in plain Python
 CURVATURE_STEP = 1e-4  # in units of the parameters
 N_DRAWS = 10  # completed copies of the sequences for each fit, where entries are missing
 FORBIDDEN = 1e10  # of parameters with which the recursion is not finite
@@ -124,7 +125,8 @@ class RecursiveModel(SimulatedAutoregression):
     these fits is kept. Densities then are estimates with an error of about one over the root of
     ``n_particles``; with ``order=0`` nothing depends on what is missing, and they are exact.
 
-    The first fit of a function takes about two seconds in which it is compiled. A model can be
+    The first fit of a function takes some seconds in which it is compiled. Compiled code does not
+    check indices: the fit begins with a hundred rows in plain Python, which does. A model can be
     pickled if its functions can: those of a module.
 
     References
@@ -357,19 +359,20 @@ class Search:
         return limits
 
     def _try(self, model):
-        """One step in plain Python, whose errors say more than those of compiled code."""
-        first = self.filled[0, : model.order]
-        first = first[:, 0] if self.x.shape[1] == 1 else first
-        name = "state"
+        """Some steps in plain Python, which checks indices, and whose errors say more."""
+        x, p = self.filled[0, : model.order + N_TRIED], model.order
+        x = x[:, 0] if self.x.shape[1] == 1 else x
+        name, params = "state", self.start.copy()
         try:
             with np.errstate(all="ignore"):
                 more = ()
                 if model.state is not None:
                     own = model.state
-                    own = plain(own)(first, self.start) if callable(own) else own
+                    own = plain(own)(x[:p], params) if callable(own) else own
                     more = (np.array(own, dtype=np.float64),)
                 name = "step"
-                plain(model.step)(first[::-1].copy(), *more, self.start)
+                for t in range(p, len(x)):
+                    plain(model.step)(x[t - p : t][::-1].copy(), *more, params)
         except Exception as error:
             raise ValueError(
                 f"{name} raised {type(error).__name__} with params={self.start.tolist()}: {error}"
