@@ -116,8 +116,8 @@ class SimulatedAutoregression(Autoregression):
         d = e.shape[1]
         if len(e) < max(2, d):
             raise ValueError(
-                f"{len(e)} rows with all columns observed cannot tell the covariance of {d} "
-                "columns; pass longer sequences, or leave some columns out."
+                f"n_samples has {len(e)} rows with all columns observed and a known past, which cannot "
+                f"tell the covariance of {d} columns; pass longer sequences, or fewer columns."
             )
         variance = floored((e * w[:, None]).T @ e / w.sum(), floor)
         size = np.sqrt(np.diag(variance))
