@@ -30,7 +30,6 @@ class Patterns(NamedTuple):
     masks: np.ndarray  # (n_patterns, d) bool, True where observed
 
 
-MAX_COUNT = 2.0**52  # beyond, float64 has no odd numbers
 NATIVE_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -134,7 +133,7 @@ class Rows:
     @cached_property
     def codes(self):
         """The first column as integers, -1 where missing and -2 where none; lowest and highest."""
-        return _counts.codes(self.values, MAX_COUNT)
+        return _counts.codes(self.values)
 
     def block(self, start, stop):
         """Rows ``start`` to ``stop - 1``, without a copy."""

@@ -9,6 +9,7 @@ from libc.math cimport INFINITY, lgamma
 cdef double ROUND = 4503599627370496.0
 cdef enum:
     N_LOG_FACTORIALS = 1024
+cdef double MOST_CODE = 2147483647.0
 cdef double[N_LOG_FACTORIALS] LOG_FACTORIAL
 
 for _i in range(N_LOG_FACTORIALS):
@@ -41,18 +42,19 @@ def first_outside(const floating[:, ::1] X, double upper):
     return i, next(j for j, x in enumerate(row) if x == x and not is_count(x, upper))
 
 
-def codes(const floating[:, ::1] X, double upper):
-    """The first column as integers, -1 for a missing entry and -2 for one that is no count.
+def codes(const floating[:, ::1] X):
+    """The first column as int32, -1 for a missing entry and -2 for what is no count below 2^31.
 
     Returns the codes (n,), the lowest and the highest of them.
     """
-    cdef Py_ssize_t n = X.shape[0], i, code, lowest = 0, highest = -1
+    cdef Py_ssize_t n = X.shape[0], i
+    cdef int code, lowest = 0, highest = -1
     cdef double x
-    cdef Py_ssize_t[::1] out = np.empty(n, dtype=np.intp)  # OUT
+    cdef int[::1] out = np.empty(n, dtype=np.intc)  # OUT
     with nogil:
         for i in range(n):
             x = X[i, 0]
-            code = <Py_ssize_t>x if is_count(x, upper) else (-1 if x != x else -2)
+            code = <int>x if is_count(x, MOST_CODE) else (-1 if x != x else -2)
             lowest = min(lowest, code)
             highest = max(highest, code)
             out[i] = code

@@ -6,7 +6,7 @@ The method is in hmm.h. Emission densities come from a source, a dict with one e
     gaussian=(values, means, covariances)     as _gaussian.mixture_pass takes them; NaN may stand in
                                               values where covariances are diagonal. A fourth item
                                               tells whether it does, and saves a look
-    symbols=(codes, log_probs)                codes (N,) intp, -1 missing; log_probs (K, M)
+    symbols=(codes, log_probs)                codes (N,) int32, -1 missing; log_probs (K, M)
 
 Sequence s is rows offsets[s] to offsets[s + 1] - 1. Zeros in startprob and transmat are exact.
 """
@@ -32,7 +32,7 @@ cdef extern from "hmm.h" nogil:
     ctypedef struct sk_hm_job:
         int kind, is_float
         const void *X
-        const Py_ssize_t *codes
+        const int *codes
         const double *table
         const double *table_log
         sk_gm_job gm
@@ -79,12 +79,12 @@ cdef double LEAST_TRANSITION = 1e-200
 cdef double ONE_THREAD_FLOPS = 2e6
 # Between two looks at pending signals (Ctrl-C), about 50 ms of one thread's work.
 cdef double SIGNAL_FLOPS = 2e8
-cdef Py_ssize_t WARM_ROWS = 64
 # Rows of a segment: enough to make little of the warm-up, few enough to occupy 8 threads.
 cdef Py_ssize_t MIN_SEGMENT = 64, FAIR_SEGMENT = 1536, MAX_SEGMENT = 8192, FAIR_GROUPS = 8
+cdef Py_ssize_t MIN_WARM = 64
 cdef Py_ssize_t SLOT_BYTES = 64 << 20
 # Rows between marks, times states: what a thread works on stays in the second-level cache.
-cdef Py_ssize_t BLOCK_STATES = 512, MIN_BLOCK = 16, MAX_BLOCK = 64
+cdef Py_ssize_t BLOCK_STATES = 256, MIN_BLOCK = 16, MAX_BLOCK = 64
 
 
 def forward_backward(
@@ -247,11 +247,11 @@ cdef class _Chains:
     def _read_symbols(self, cnp.ndarray codes, cnp.ndarray log_probs, logs):
         cdef sk_hm_job *job = &self.job
         job.N, job.M = codes.shape[0], log_probs.shape[1]
-        if log_probs.shape[0] != job.K or codes.dtype != np.intp or log_probs.dtype != np.float64:
+        if not (log_probs.shape[0] == job.K and log_probs.dtype == np.float64
+                and codes.dtype == np.int32 and codes.ndim == 1 and codes.flags.c_contiguous):
             raise ValueError("arrays of inconsistent shape or type")
-        if job.N and not (codes.min() >= -1 and codes.max() < job.M):
-            raise ValueError(f"codes must be from -1 to {job.M - 1}, and not all of them are")
-        job.codes = <Py_ssize_t *>self._keep(codes)
+        self.kept.append(codes)
+        job.codes = <const int *>cnp.PyArray_DATA(codes)
         job.table_width = _ceil(job.K, sk_hm_lanes()) * sk_hm_lanes()
         table = np.full((job.M + 1, job.table_width), FLOOR)
         table[:job.M, :job.K] = np.maximum(log_probs.T, FLOOR)
@@ -291,13 +291,12 @@ cdef class _Chains:
         job.lanes = L
         job.slot_size = K + K * K + sk_hm_moments_size(job)
         job.block = max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_STATES // K // 8 * 8))
-        job.warm = _ceil(WARM_ROWS, job.block) * job.block
-        rows = max(_ceil(N, L * FAIR_GROUPS), min(FAIR_SEGMENT, _ceil(N, L)))
-        rows = max(MIN_SEGMENT, min(MAX_SEGMENT, rows))
+        rows = max(MIN_SEGMENT, _ceil(N, L * _fair_groups(_ceil(N, L))))
         rows = max(rows, _ceil(N, L * max(1, SLOT_BYTES // (8 * job.slot_size))))
-        job.n_blocks = _ceil(rows, job.block)
-        job.rows = job.n_blocks * job.block
+        job.rows = 8 * (_ceil(rows, 8) | 1)  # odd: lanes do not compete for places in the cache
+        job.n_blocks = _ceil(job.rows, job.block)
         job.n_groups = _ceil(N, L * job.rows)
+        job.warm = _ceil(max(MIN_WARM, job.rows // 64), job.block) * job.block
         segments = np.zeros(job.n_groups * L * sizeof(sk_hm_segment), dtype=np.uint8)
         self.kept.append(segments)
         job.segments = <sk_hm_segment *>cnp.PyArray_DATA(segments)
@@ -344,8 +343,8 @@ cdef class _Chains:
             self.job.gm.slots = <double *>cnp.PyArray_DATA(total)
             return gm_statistics(&self.job.gm)
         if self.kind == "symbols":
-            table = total.reshape(self.job.M, self.job.table_width)
-            return np.ascontiguousarray(table[:, :self.job.K].T)
+            table = total.reshape(-1, self.job.table_width)  # the last is that of missing ones
+            return np.ascontiguousarray(table[:-1, :self.job.K].T)
 
     cdef viterbi(self):
         cdef sk_hm_job *job = &self.job
@@ -462,6 +461,16 @@ def _tiles(matrix):
     """Columns of a matrix in tiles of four, the last of what is left, row by row in each."""
     K = len(matrix)
     return np.concatenate([matrix[:, j:j + 4].ravel() for j in range(0, K, 4)])
+
+
+cdef Py_ssize_t _fair_groups(Py_ssize_t rows) noexcept:
+    """Into how many groups to cut rows / lanes: a number that 2, 4 or 8 threads share evenly."""
+    cdef Py_ssize_t least = _ceil(rows, MAX_SEGMENT), groups = FAIR_GROUPS
+    if least > groups:
+        return _ceil(least, groups) * groups
+    while groups > 1 and rows < groups * FAIR_SEGMENT:
+        groups //= 2
+    return groups
 
 
 cdef Py_ssize_t _ceil(Py_ssize_t a, Py_ssize_t b) noexcept:

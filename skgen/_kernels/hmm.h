@@ -60,7 +60,7 @@ typedef struct {
 typedef struct {
     int kind, is_float;
     const void *X;               /* (N, d) values, or (N, K) log densities */
-    const ptrdiff_t *codes;      /* (N,) symbols, -1 missing */
+    const int *codes;            /* (N,) symbols, -1 missing */
     const double *table;         /* (M + 1, table_width) of symbols: p / max p, for Viterbi log p; last: missing */
     const double *table_log;     /* (M + 1,) log max p */
     sk_gm_job gm;                /* the Gaussian model */
@@ -229,6 +229,7 @@ static void sk_hm_collect(sk_hm_job *job) {
 static void sk_hm_retrace(sk_hm_job *job) {
     const ptrdiff_t K = job->K, L = job->lanes, n = job->rows;
     for (ptrdiff_t q = (job->N - 1) / n - 1; q >= 0; q--) {
+        if (!sk_hm_inside(job, (q + 1) * n)) continue; /* its end is known */
         const unsigned char *links = job->links + q / L * n * K * L + q % L;
         const unsigned char *next = job->links + (q + 1) / L * n * K * L + (q + 1) % L;
         ptrdiff_t row = (q + 1) * n - 1, state = next[job->path[row + 1] * L];

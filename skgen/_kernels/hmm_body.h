@@ -6,7 +6,7 @@
 #include "hmm_viterbi.h"
 
 static ptrdiff_t SK_(hm_moments_size)(const sk_hm_job *job) {
-    if (job->kind == SK_HM_SYMBOLS) return job->M * job->table_width;
+    if (job->kind == SK_HM_SYMBOLS) return (job->M + 1) * job->table_width;
     if (job->kind == SK_HM_LOG_LIK) return 0;
     ptrdiff_t d = job->gm.d, entries = job->gm.diagonal ? 1 + (job->gm.masked ? 3 : 2) * d : 1 + d + d * (d + 1) / 2;
     return entries * sk_round_up(job->K, W);

@@ -35,6 +35,8 @@ typedef struct {
     IVEC *reset;           /* (block + 1, U) where a sequence starts */
     unsigned char *flags;  /* (block + 1,) has_start, has_blank */
     ptrdiff_t near[L];     /* a sequence close to the rows of each lane */
+    const int *codes[L];   /* the symbols of each lane */
+    int *edge_codes;       /* (L, block) copies of those at the edges of the data */
     V *state, *work, *carry; /* (K, U) each */
     V *pairs;              /* (K, K) sums over steps and the U vectors */
     V *starts;             /* (K,) */
@@ -66,10 +68,11 @@ static int SK_(hm_scratch_alloc)(SK_(hm_scratch) *s, const sk_hm_job *job, int p
     memset(s, 0, sizeof *s);
     if (pass == SK_HM_TRACE) return 1;
     for (int f = 0; f < COUNT; f++) vectors += sizes[f];
-    V *p = s->memory = sk_alloc(vectors * sizeof(V) + n + 1);
+    V *p = s->memory = sk_alloc(vectors * sizeof(V) + sizeof(int) * L * n + n + 1);
     if (!p) return 0;
     for (int f = 0; f < COUNT; p += sizes[f++]) *fields[f] = p;
-    s->flags = (unsigned char *)p;
+    s->edge_codes = (int *)p;
+    s->flags = (unsigned char *)(s->edge_codes + L * n);
     s->gm.acc = s->acc;
     return 1;
 }
@@ -237,35 +240,58 @@ static void SK_(hm_load)(const sk_hm_job *job, const SK_(hm_target) *to, ptrdiff
     }
 }
 
-/* Rows of the table of symbols, of which W numbers are read at a time: its rows are padded. */
-static void SK_(hm_load_symbols)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n) {
+/* The symbols of n steps in each lane: where they stand, or at the edges of the data a copy. */
+static void SK_(hm_find_codes)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n) {
+    for (ptrdiff_t lane = 0; lane < L; lane++) {
+        int *copy = s->edge_codes + lane * job->block;
+        ptrdiff_t lo, hi, row = SK_(hm_clip)(job, SK_(hm_row)(job, group, lane, t0), n, &lo, &hi);
+        s->codes[lane] = hi - lo == n ? job->codes + row : copy;
+        if (hi - lo == n) continue;
+        memset(copy, -1, sizeof *copy * n);
+        if (hi > lo) memcpy(copy + lo, job->codes + row, sizeof *copy * (hi - lo));
+    }
+}
+
+/* The row of the table of a code; the last is for missing ones. */
+SK_INLINE ptrdiff_t SK_(hm_table_row)(const sk_hm_job *job, int code) {
+    return (unsigned)code < (unsigned)job->M ? code : job->M;
+}
+
+/* Rows of the table of symbols, of which W numbers are read at a time: its rows are padded. They go
+ * to `out` in tiles of `nb` vectors. */
+SK_INLINE void SK_(hm_load_symbols)(const int nb, const sk_hm_job *job, SK_(hm_scratch) *s, V *out, ptrdiff_t group,
+                                    ptrdiff_t t0, ptrdiff_t n) {
     const ptrdiff_t K = job->K;
-    for (ptrdiff_t t = 0; t < n; t++)
-        for (int u = 0; u < U; u++) {
+    SK_(hm_find_codes)(job, s, group, t0, n);
+    for (int u = 0; u < U; u++)
+        for (ptrdiff_t t = 0; t < n; t++) {
             const double *rows[W];
-            V *out = s->joint + t / STEPS * K * NB + t % STEPS * U + u;
+            V *to = out + t / (nb / U) * K * nb + t % (nb / U) * U + u;
+            SK_UNROLL
             for (int i = 0; i < W; i++) {
-                ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0 + t);
-                ptrdiff_t code = row >= 0 && row < job->N ? job->codes[row] : -1;
-                if (code < 0) code = job->M;
-                rows[i] = job->table + code * job->table_width;
-                ((double *)s->shift)[t * L + u * W + i] = job->table_log ? job->table_log[code] : 0.0;
+                ptrdiff_t row = SK_(hm_table_row)(job, s->codes[u * W + i][t]);
+                rows[i] = job->table + row * job->table_width;
+                if (job->table_log) ((double *)s->shift)[t * L + u * W + i] = job->table_log[row];
             }
             for (ptrdiff_t k = 0; k < K; k += W) {
                 V r[W];
                 SK_UNROLL
-                for (int i = 0; i < W; i++) r[i] = SK_(hm_read)(0, (const char *)(rows[i] + k));
+                for (int i = 0; i < W; i++) memcpy(r + i, rows[i] + k, sizeof(V));
                 SK_(hm_transpose)(r);
-                for (ptrdiff_t i = 0; i < W && k + i < K; i++) out[(k + i) * NB] = r[i];
+                if (k + W <= K) {
+                    SK_UNROLL
+                    for (int i = 0; i < W; i++) to[(k + i) * nb] = r[i];
+                } else
+                    for (ptrdiff_t i = 0; k + i < K; i++) to[(k + i) * nb] = r[i];
             }
         }
 }
 
-/* Log densities of a block in s->joint; of symbols, what their table holds. */
+/* Log densities of a block in s->joint. */
 static void SK_(hm_densities)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
                               int backwards) {
     const ptrdiff_t K = job->K;
-    if (job->kind == SK_HM_SYMBOLS) { SK_(hm_load_symbols)(job, s, group, t0, n); return; }
+    if (job->kind == SK_HM_SYMBOLS) { SK_(hm_load_symbols)(NB, job, s, s->joint, group, t0, n); return; }
     if (job->kind == SK_HM_LOG_LIK) {
         SK_(hm_target) to = {s->joint, NULL, K, K, NULL, NULL};
         SK_(hm_load)(job, &to, group, t0, n, backwards);
@@ -299,14 +325,11 @@ static void SK_(hm_emit)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t gro
                          int backwards) {
     const ptrdiff_t K = job->K;
     SK_(hm_mark)(job, s, group, t0, n);
-    SK_(hm_densities)(job, s, group, t0, n, backwards);
-    for (ptrdiff_t tile = 0; tile * STEPS < n; tile++) {
-        const V *joint = s->joint + tile * K * NB;
-        V *b = s->b + tile * STEPS * K * U;
-        if (job->kind != SK_HM_SYMBOLS) SK_(hm_exp)(job, joint, b, s->shift + tile * NB);
-        else
-            for (ptrdiff_t k = 0; k < K; k++)
-                for (int v = 0; v < NB; v++) b[(v / U * K + k) * U + v % U] = joint[k * NB + v];
+    if (job->kind == SK_HM_SYMBOLS) SK_(hm_load_symbols)(U, job, s, s->b, group, t0, n);
+    else {
+        SK_(hm_densities)(job, s, group, t0, n, backwards);
+        for (ptrdiff_t tile = 0; tile * STEPS < n; tile++)
+            SK_(hm_exp)(job, s->joint + tile * K * NB, s->b + tile * STEPS * K * U, s->shift + tile * NB);
     }
     for (ptrdiff_t t = 0; t < n; t++) {
         if (!(s->flags[t] & SK_(has_blank))) continue;

@@ -349,20 +349,19 @@ static void SK_(hm_pairs)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n)
 }
 
 /* Posteriors added to the counts of the symbols, laid out as their table: W states at a time. */
-static void SK_(hm_count)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
-                          double *counts) {
+static void SK_(hm_count)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n, double *counts) {
     const ptrdiff_t K = job->K;
     for (ptrdiff_t t = 0; t < n; t++)
         for (int u = 0; u < U; u++)
             for (ptrdiff_t k = 0; k < K; k += W) {
                 const V *resp = s->joint + (t / STEPS * K + k) * NB + t % STEPS * U + u;
                 V r[W], sum;
+                SK_UNROLL
                 for (ptrdiff_t i = 0; i < W; i++) r[i] = k + i < K ? resp[i * NB] : SK_(v_set)(0);
                 SK_(hm_transpose)(r);
+                SK_UNROLL
                 for (int i = 0; i < W; i++) {
-                    ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0 + t);
-                    if (row >= job->N || job->codes[row] < 0) continue;
-                    double *out = counts + job->codes[row] * job->table_width + k;
+                    double *out = counts + SK_(hm_table_row)(job, s->codes[u * W + i][t]) * job->table_width + k;
                     memcpy(&sum, out, sizeof sum);
                     sum += r[i];
                     memcpy(out, &sum, sizeof sum);
@@ -371,11 +370,10 @@ static void SK_(hm_count)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t gr
 }
 
 /* Sums of one block: pairs, moments, counts. */
-static void SK_(hm_block_sums)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
-                               double *slot) {
+static void SK_(hm_block_sums)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n, double *slot) {
     const ptrdiff_t K = job->K;
     SK_(hm_pairs)(job, s, n);
-    if (job->kind == SK_HM_SYMBOLS) SK_(hm_count)(job, s, group, t0, n, slot + K + K * K);
+    if (job->kind == SK_HM_SYMBOLS) SK_(hm_count)(job, s, n, slot + K + K * K);
     if (job->kind != SK_HM_GAUSSIAN) return;
     const SK_(gm_params) *p = SK_(hm_params)(job);
     for (ptrdiff_t v = n * U; v < sk_round_up(n * U, NB); v++) /* the rest of the last tile */
@@ -421,7 +419,7 @@ static void SK_(hm_backward_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t
         SK_HM_FOR_STATES(K, SK_(hm_backward_steps), job, s, s->state, n, q)
         memcpy(carry, s->b, sizeof(V) * K * U);
         if (job->resp) SK_(hm_write)(job, s->joint, group, t0, n, job->resp);
-        if (slot) SK_(hm_block_sums)(job, s, group, t0, n, slot);
+        if (slot) SK_(hm_block_sums)(job, s, n, slot);
     }
     for (ptrdiff_t e = 0; e < K * U; e++) carry[e] *= q[e % U];
     SK_(hm_put)(job, job->behind, group, carry);

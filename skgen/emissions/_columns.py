@@ -3,8 +3,8 @@
 import numpy as np
 
 from .._kernels import _counts
-from .._sequences import MAX_COUNT as MAX_COUNT
 
+MAX_COUNT = 2.0**52  # beyond, float64 has no odd numbers
 # Stands for a probability of zero in logarithms, which stay finite (-691) for impossible rows.
 TINY = 1e-300
 POOLED = 0.01  # the share of the pooled data in each component of a start
