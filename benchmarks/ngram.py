@@ -225,14 +225,21 @@ def tokens_a_second(model, setting, rounds):
 
 def memory(run):
     """Peak memory of training."""
-    title, rows = "peak memory", []
+    title, rows, n = "peak memory", [], QUICK if run.quick else len(bible().train)
+    fits = [our_fit, nltk_fit] if find_spec("nltk") else [our_fit]
     for order in (3, 5):
         if run.wants(title, f"order {order}"):
             run.progress(title, f"order {order}")
-            n = QUICK if run.quick else len(bible().train)
-            peak = peak_memory(partial(unfitted, order), n, our_fit, small=QUICK // 2)
-            size = NGramLM(order).fit(verses(n)).n_ngrams_.sum()
-            rows.append([f"order {order}", int(size), peak and peak / 2**20, peak and peak / size])
-    note = "Of fit beyond the strings, the fitted model included."
-    columns = ["case", "n-grams", "MB", "bytes an n-gram"]
+            make = partial(unfitted, order)
+            peaks = [peak_memory(make, n, fit, small=QUICK // 2) for fit in fits]
+            size = int(our_fit(make(n)).n_ngrams_.sum())
+            per_ngram = [peak and peak / size for peak in peaks]
+            megabytes = [peak and peak / 2**20 for peak in peaks]
+            rows.append([f"order {order}", size, *megabytes, *per_ngram])
+    note = (
+        "Of fit beyond the strings, the fitted model included: MB, and bytes an n-gram. NLTK keeps "
+        "the counts alone."
+    )
+    names = ["skgen", "NLTK"][: len(fits)]
+    columns = ["case", "n-grams", *names, *(f"{name}, an n-gram" for name in names)]
     return Table(title, note, columns, rows) if rows else None

@@ -10,26 +10,25 @@ def count_order(
     tokens: Ints,
     ends: Ints,
     begin: int,
+    lower_counts: Ints,
     known: tuple[Ints, Ints, Ints, Ints],
-    guess: int,
-    space: NDArray[np.uint64],
+    share: float,
 ) -> tuple[Ints, Ints, Ints, Ints]: ...
-def table_space(n: int) -> NDArray[np.uint64]: ...
 def counts_of_counts(counts: Ints) -> NDArray[np.int64]: ...
 def find_suffixes(
     contexts: Ints, words: Ints, lower_suffixes: Ints, lower: tuple[Ints, Ints]
 ) -> Ints: ...
-def adjusted_counts(counts: Ints, begins: NDArray[np.uint8], suffixes: Ints) -> Ints: ...
+def adjusted_counts(counts: Ints, suffixes: Ints) -> Ints: ...
 def interpolate(
     counts: Ints,
     contexts: Ints,
     suffixes: Ints,
-    lower: Floats,
+    lower: NDArray[np.float32],
     minus: Floats,
     plus: Floats,
     prior: float,
     kept: NDArray[np.uint8],
-) -> tuple[Floats, Floats]: ...
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
 def make_index(
     contexts: Ints,
     words: Ints,

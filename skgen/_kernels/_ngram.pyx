@@ -29,6 +29,7 @@ cdef extern from "ngram.h" nogil:
     uint64_t sk_find(const sk_slot* slots, uint64_t size, uint64_t key)
     uint64_t sk_find_from(const sk_slot* slots, uint64_t size, uint64_t key, uint64_t at)
     uint64_t sk_pair(uint32_t context, uint32_t word)
+    uint32_t sk_bits(float value)
     uint64_t sk_pack(float log_value, uint32_t number)
     float sk_log_value(uint64_t value)
 
@@ -37,6 +38,7 @@ cdef enum:
     BLOCK = 4096  # tokens between two looks at how full the table is
     LANES = 16  # sentences scored in turn
     CHUNK = 256  # sentences that a thread takes at a time
+    NONE = -1  # no n-gram ends here
 cdef double MAX_LOAD = 0.6
 
 
@@ -44,7 +46,8 @@ cdef double MAX_LOAD = 0.6
 
 
 def count_order(
-    const int[::1] tokens, int[::1] ends, int begin, known, Py_ssize_t guess, space
+    const int[::1] tokens, int[::1] ends, int begin, const int[::1] lower_counts, known,
+    double share
 ):
     """Count the n-grams of one order.
 
@@ -56,12 +59,12 @@ def count_order(
         IN and OUT. The (n - 1)-gram that ends at each token, -1 for none; afterwards the n-gram.
     begin : int
         The token that begins a sentence, which no n-gram extends over.
+    lower_counts : ndarray of shape (n_lower,), int32
+        How often each (n - 1)-gram was seen, also among those known.
     known : tuple of four ndarray, int32
         Contexts, words, counts and suffixes to begin with, of shape (n_known,).
-    guess : int
-        About how many n-grams there will be.
-    space : ndarray of shape (n_slots, 2), uint64
-        Of :func:`table_space` for n_known + n_tokens; what is in it is lost.
+    share : float
+        About how many of the n-grams that are sought are different; the table is made for so many.
 
     Returns
     -------
@@ -70,22 +73,24 @@ def count_order(
 
     Notes
     -----
-    One pass: the pair of the (n - 1)-gram before a token and the token is sought in a hash table.
-    The slots of the next tokens are fetched ahead.
+    One pass: the pair of the (n - 1)-gram before a token and the token is sought in a hash table,
+    whose slots are fetched ahead. What has a context or a suffix that was seen once is new, without
+    a search, and never sought again, so that the table has only the others: of long n-grams few.
     """
-    cdef Py_ssize_t n = tokens.shape[0], n_known = len(known[0]), start, total
-    fields = [np.empty(n_known + n, dtype=np.int32) for _ in range(4)]  # OUT; untouched if unused
+    cdef Py_ssize_t n = tokens.shape[0], total = len(known[0]), stored, start
+    cdef Py_ssize_t sought = _mark_single(ends, lower_counts)
+    fields = [np.empty(total + n, dtype=np.int32) for _ in range(4)]  # OUT; untouched if unused
     for field, values in zip(fields, known):
-        field[:n_known] = values
-    table = _fill_table(space, *fields[:3], n_known, max(guess, n_known))
-    cdef int before = -1
-    total = n_known
+        field[:total] = values
+    cdef int before = NONE
+    table, stored = _table_of(fields, lower_counts, total, total + <Py_ssize_t>(share * sought))
     for start in range(0, n, BLOCK):
-        if total + BLOCK > MAX_LOAD * len(table):
+        if stored + BLOCK > MAX_LOAD * len(table):
             _store_counts(table, fields[2])
-            table = _fill_table(space, *fields[:3], total, 3 * total // 2)
-        total, before = _count_block(
-            tokens, ends, start, begin, before, table, fields[0], fields[1], fields[3], total
+            table = None  # its memory is free for the next one
+            table, stored = _table_of(fields, lower_counts, total, 3 * stored // 2)
+        total, stored, before = _count_block(
+            tokens, ends, start, begin, before, table, fields, total, stored
         )
         PyErr_CheckSignals()
     _store_counts(table, fields[2])
@@ -94,14 +99,58 @@ def count_order(
     return tuple(fields)
 
 
-def table_space(n):
-    """Memory for a table of up to n n-grams, of which only what is used is ever touched.
+cdef inline int marked(int entry) noexcept nogil:
+    """An n-gram with the mark that it was seen once, or one with the mark without it."""
+    return NONE - 1 - entry
 
-    Returns
-    -------
-    ndarray of shape (n_slots, 2), uint64
-    """
-    return _new_slots(2 * n + 2 * BLOCK)
+
+cdef _mark_single(int[::1] ends, const int[::1] counts):
+    """Mark n-grams that were seen once; how many were seen more often, with repetitions."""
+    cdef Py_ssize_t i, often = 0
+    with nogil:
+        for i in range(ends.shape[0]):
+            if ends[i] != NONE:
+                if counts[ends[i]] == 1:
+                    ends[i] = marked(ends[i])
+                else:
+                    often += 1
+    return often
+
+
+cdef _count_block(
+    const int[::1] tokens, int[::1] ends, Py_ssize_t start, int begin, int before,
+    uint64_t[:, ::1] table, fields, Py_ssize_t total, Py_ssize_t stored
+):
+    """Count the n-grams that end in one block; how many there are and are stored, the last end."""
+    cdef int[::1] contexts = fields[0], words = fields[1], counts = fields[2], suffixes = fields[3]
+    cdef Py_ssize_t n = tokens.shape[0], stop = min(start + BLOCK, n), i, j
+    cdef sk_slot* slots = <sk_slot*>&table[0, 0]
+    cdef uint64_t size = table.shape[0], key, at
+    cdef int context
+    with nogil:
+        for i in range(start, stop):
+            j = i + AHEAD
+            if j < n and ends[j - 1] >= 0 and ends[j] >= 0:
+                SK_PREFETCH(&slots[sk_home(sk_pair(ends[j - 1], tokens[j]), size)])
+            context, before = before, ends[i]
+            if context == NONE or tokens[i] == begin:
+                ends[i] = NONE
+                continue
+            counts[total] = 1
+            if context >= 0 and before >= 0:
+                key = sk_pair(context, tokens[i])
+                at = sk_find(slots, size, key)
+                if slots[at].key == key:
+                    slots[at].value += <uint64_t>1 << 32  # the count stands above the number
+                    ends[i] = <int>(slots[at].value & 0xFFFFFFFFu)
+                    continue
+                slots[at].key, slots[at].value = key, sk_pair(1, total)
+                stored += 1
+            contexts[total] = context if context >= 0 else marked(context)
+            suffixes[total] = before if before >= 0 else marked(before)
+            words[total], ends[i] = tokens[i], <int>total
+            total += 1
+    return total, stored, before
 
 
 def _new_slots(size):
@@ -110,54 +159,30 @@ def _new_slots(size):
     return np.empty((int(size), 2), dtype=np.uint64)
 
 
-cdef _count_block(
-    const int[::1] tokens, int[::1] ends, Py_ssize_t start, int begin, int before,
-    uint64_t[:, ::1] table, int[::1] contexts, int[::1] words, int[::1] suffixes, Py_ssize_t total
-):
-    """Count the n-grams that end in one block; the number of entries, and the last old end."""
-    cdef Py_ssize_t n = tokens.shape[0], stop = min(start + BLOCK, n), i, j
+def _table_of(fields, const int[::1] lower_counts, Py_ssize_t n, Py_ssize_t guess):
+    """A table for so many, with those of the first n n-grams that can come again; their number.
+
+    Without counts of their contexts and suffixes, all of them.
+    """
+    cdef const int[::1] contexts = fields[0], words = fields[1], counts = fields[2]
+    cdef const int[::1] suffixes = fields[3]
+    cdef uint64_t[:, ::1] table = _new_slots(2 * guess + 2 * BLOCK)
     cdef sk_slot* slots = <sk_slot*>&table[0, 0]
     cdef uint64_t size = table.shape[0], key, at
-    cdef int context
-    with nogil:
-        for i in range(start, stop):
-            j = i + AHEAD
-            if j < n and ends[j - 1] >= 0:
-                SK_PREFETCH(&slots[sk_home(sk_pair(ends[j - 1], tokens[j]), size)])
-            context, before = before, ends[i]
-            if context < 0 or tokens[i] == begin:
-                ends[i] = -1
-                continue
-            key = sk_pair(context, tokens[i])
-            at = sk_find(slots, size, key)
-            if slots[at].key == SK_EMPTY:
-                slots[at].key, slots[at].value = key, total
-                contexts[total], words[total], suffixes[total] = context, tokens[i], before
-                total += 1
-            slots[at].value += <uint64_t>1 << 32  # the count stands above the number
-            ends[i] = <int>(slots[at].value & 0xFFFFFFFFu)
-    return total, before
-
-
-def _fill_table(
-    space, const int[::1] contexts, const int[::1] words, const int[::1] counts, Py_ssize_t n,
-    Py_ssize_t guess
-):
-    """A table of the first n entries, in as much of the space as those guessed need."""
-    cdef uint64_t[:, ::1] table = space[: 2 * guess + 2 * BLOCK]
-    cdef sk_slot* slots = <sk_slot*>&table[0, 0]
-    cdef uint64_t size = table.shape[0], key, at
-    cdef Py_ssize_t t
+    cdef Py_ssize_t t, stored = 0
+    cdef bint every = lower_counts.shape[0] == 0
     with nogil:
         memset(slots, 0xFF, size * sizeof(sk_slot))  # every key is EMPTY
         for t in range(n):
             if t + AHEAD < n:
                 key = sk_pair(contexts[t + AHEAD], words[t + AHEAD])
                 SK_PREFETCH(&slots[sk_home(key, size)])
-            key = sk_pair(contexts[t], words[t])
-            at = sk_find(slots, size, key)
-            slots[at].key, slots[at].value = key, sk_pair(counts[t], t)
-    return np.asarray(table)
+            if every or (lower_counts[contexts[t]] > 1 and lower_counts[suffixes[t]] > 1):
+                key = sk_pair(contexts[t], words[t])
+                at = sk_find(slots, size, key)
+                slots[at].key, slots[at].value = key, sk_pair(counts[t], t)
+                stored += 1
+    return np.asarray(table), stored
 
 
 def _store_counts(const uint64_t[:, ::1] table, int[::1] counts):
@@ -165,7 +190,7 @@ def _store_counts(const uint64_t[:, ::1] table, int[::1] counts):
     cdef Py_ssize_t i
     with nogil:
         for i in range(table.shape[0]):
-            if table[i, 0] != SK_EMPTY:
+            if table[i, 0] != SK_EMPTY and table[i, 1] >> 32 > 1:  # one stands there already
                 counts[table[i, 1] & 0xFFFFFFFFu] = <int>(table[i, 1] >> 32)
 
 
@@ -187,9 +212,8 @@ def find_suffixes(
     ndarray of shape (n_ngrams,), int32
     """
     cdef Py_ssize_t n = contexts.shape[0], n_lower = lower_suffixes.shape[0], t
-    cdef uint64_t[:, ::1] table = _fill_table(
-        table_space(n_lower), *lower, lower[0], n_lower, n_lower
-    )
+    fields = (*lower, lower[0], lower_suffixes)
+    cdef uint64_t[:, ::1] table = _table_of(fields, contexts[:0], n_lower, n_lower)[0]
     cdef sk_slot* slots = <sk_slot*>&table[0, 0]
     cdef uint64_t size = table.shape[0], at
     cdef int[::1] out = np.empty(n, dtype=np.int32)  # OUT
@@ -203,17 +227,14 @@ def find_suffixes(
 # ---- smoothing -------------------------------------------------------------------------------
 
 
-def adjusted_counts(
-    const int[::1] counts, const unsigned char[::1] begins, const int[::1] suffixes
-):
+def adjusted_counts(const int[::1] counts, const int[::1] suffixes):
     """In how many different words' company each n-gram was seen on its left.
 
     Parameters
     ----------
     counts : ndarray of shape (n_ngrams,), int32
-        How often each was seen, which stays where nothing can stand on the left.
-    begins : ndarray of shape (n_ngrams,), uint8
-        Whether the n-gram begins a sentence.
+        How often each was seen, which stays for those that begin a sentence: nothing stands on
+        their left, and they are no suffixes.
     suffixes : ndarray of shape (n_longer,), int32
         Suffixes of the n-grams of the next order.
 
@@ -227,7 +248,7 @@ def adjusted_counts(
         for t in range(suffixes.shape[0]):
             out[suffixes[t]] += 1
         for t in range(counts.shape[0]):
-            if begins[t]:
+            if out[t] == 0:
                 out[t] = counts[t]
     return np.asarray(out)
 
@@ -248,9 +269,8 @@ def counts_of_counts(const int[::1] counts):
 
 
 def interpolate(
-    const int[::1] counts, const int[::1] contexts, const int[::1] suffixes,
-    const double[::1] lower, const double[::1] minus, const double[::1] plus, double prior,
-    const unsigned char[::1] kept
+    const int[::1] counts, const int[::1] contexts, int[::1] suffixes, const float[::1] lower,
+    const double[::1] minus, const double[::1] plus, double prior, const unsigned char[::1] kept
 ):
     r"""Probabilities of n-grams, and what each context leaves to the lower order.
 
@@ -260,12 +280,14 @@ def interpolate(
 
     Parameters
     ----------
-    counts, contexts, suffixes : ndarray of shape (n_ngrams,), int32
-        Counts :math:`a`, and the entries of :math:`c` and of :math:`c' w` in the lower order.
-    lower : ndarray of shape (n_lower,)
+    counts, contexts : ndarray of shape (n_ngrams,), int32
+        Counts :math:`a`, and the entries of :math:`c` in the lower order.
+    suffixes : ndarray of shape (n_ngrams,), int32
+        IN and OUT. The entries of :math:`c' w` in the lower order, which the results replace.
+    lower : ndarray of shape (n_lower,), float32
         :math:`p(w | c')`.
     minus, plus : ndarray of shape (4,)
-        :math:`m` and :math:`q` of counts 1, 2 and 3 or more, at these places.
+        :math:`m` and :math:`q` of counts 0, 1, 2 and 3 or more; their differences are whole.
     prior : float
         :math:`b`.
     kept : ndarray of shape (n_ngrams,), uint8, or of shape (0,)
@@ -273,30 +295,31 @@ def interpolate(
 
     Returns
     -------
-    proba : ndarray of shape (n_ngrams,)
-    left : ndarray of shape (n_lower,)
+    proba : ndarray of shape (n_ngrams,), float32
+        In the memory of the suffixes.
+    left : ndarray of shape (n_lower,), float32
         :math:`g`, one for what is no context.
     """
     cdef Py_ssize_t n = counts.shape[0], m = lower.shape[0], t
-    cdef double[::1] proba = np.empty(n)  # OUT
-    cdef double[::1] left = np.full(m, prior)  # OUT
-    cdef double[::1] total = np.full(m, prior)
+    cdef double[::1] left = np.full(m, prior)
+    cdef uint32_t[::1] total = np.zeros(m, dtype=np.uint32)  # whole, and OUT: last, what is left
     cdef double own
     cdef int kind
     with nogil:
         for t in range(n):
             kind = min(counts[t], 3)
-            own = counts[t] - minus[kind]
-            total[contexts[t]] += own + plus[kind]
+            total[contexts[t]] += counts[t] + <int>(plus[kind] - minus[kind])
             left[contexts[t]] += plus[kind]
             if kept.shape[0] and not kept[t]:
-                left[contexts[t]] += own
+                left[contexts[t]] += counts[t] - minus[kind]
         for t in range(m):
-            left[t] = left[t] / total[t] if total[t] > prior else 1.0
+            left[t] = left[t] / (prior + total[t]) if total[t] else 1.0
         for t in range(n):
-            own = counts[t] - minus[min(counts[t], 3)]
-            proba[t] = own / total[contexts[t]] + left[contexts[t]] * lower[suffixes[t]]
-    return np.asarray(proba), np.asarray(left)
+            own = (counts[t] - minus[min(counts[t], 3)]) / (prior + total[contexts[t]])
+            suffixes[t] = sk_bits(<float>(own + left[contexts[t]] * lower[suffixes[t]]))
+        for t in range(m):
+            total[t] = sk_bits(<float>left[t])
+    return np.asarray(suffixes).view(np.float32), np.asarray(total).view(np.float32)
 
 
 # ---- scoring ---------------------------------------------------------------------------------

@@ -47,11 +47,15 @@ static inline uint64_t sk_pair(uint32_t context, uint32_t word) {
     return (uint64_t)context << 32 | word;
 }
 
+static inline uint32_t sk_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 /* A logarithm and a number in one value. */
 static inline uint64_t sk_pack(float log_value, uint32_t number) {
-    uint32_t bits;
-    memcpy(&bits, &log_value, sizeof bits);
-    return (uint64_t)bits << 32 | number;
+    return (uint64_t)sk_bits(log_value) << 32 | number;
 }
 
 static inline float sk_log_value(uint64_t value) {

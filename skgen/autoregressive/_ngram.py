@@ -97,7 +97,7 @@ class NGramLM(LanguageModel):
 
     Training is one pass over the tokens for each order, scoring one for all orders, with memory
     accesses that are asked for ahead. The model has 16 bytes for an n-gram of the highest order and
-    20 for the others; training takes about 40 at its peak, beside the numbers of the tokens. The
+    20 for the others; training takes about 22 at its peak, beside the numbers of the tokens. The
     first call that scores makes a hash table of 32 bytes an n-gram, the first draw makes others;
     they are not pickled.
 
@@ -184,7 +184,9 @@ class NGramLM(LanguageModel):
             words = encoder.vocabulary
             if self.min_count > 1 and self.vocabulary is None:
                 corpus, words = without_rare(corpus, words, self.min_count)
-            self._estimate(count(corpus, len(words), self.order), words)
+            orders = count(corpus, len(words), self.order)
+            del corpus  # smoothing needs the memory
+            self._estimate(orders, words)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:

@@ -11,6 +11,9 @@ from ._ngram_text import BEGIN
 # Discounts where the counts of counts give none, as for letters, each of which is frequent.
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 NOTHING = (np.empty(0, dtype=np.int32),) * 4
+# About how many n-grams that may come again are different: of two tokens, and of more.
+SHARES = 1 / 6, 3 / 8
+BLOCK = 1 << 14  # logarithms taken at a time, in double precision
 
 
 class Order(NamedTuple):
@@ -20,7 +23,6 @@ class Order(NamedTuple):
     words: np.ndarray  # (n_ngrams,) int32
     counts: np.ndarray  # (n_ngrams,) int32
     suffixes: np.ndarray  # (n_ngrams,) int32, of each n-gram in the order below
-    begins: np.ndarray  # (n_ngrams,) uint8, whether it begins a sentence
 
     def __len__(self):
         return len(self.words)
@@ -38,9 +40,7 @@ def unigrams(counts):
     """The lowest order, of every word of the vocabulary."""
     words = np.arange(len(counts), dtype=np.int32)
     none = np.full(len(counts), -1, dtype=np.int32)
-    begins = np.zeros(len(counts), dtype=np.uint8)
-    begins[BEGIN] = 1
-    return Order(none, words, counts.astype(np.int32), none, begins)
+    return Order(none, words, counts.astype(np.int32), none.copy())
 
 
 def count(corpus, n_words, order, known=None):
@@ -53,32 +53,29 @@ def count(corpus, n_words, order, known=None):
         Size of the vocabulary.
     order : int
     known : list of Order, default=None
-        Counts to which those of the corpus are added; the vocabulary may have grown since.
+        Counts to which those of the corpus are added; the vocabulary may have grown since. The
+        list is emptied on the way.
     """
     if len(corpus.tokens) >= 2**31:
         raise MemoryError(
             f"X has {len(corpus.tokens)} tokens, more than one pass can number; use partial_fit."
         )
     counts = np.bincount(corpus.tokens, minlength=n_words)
-    if known is not None:
-        counts[: len(known[0])] += known[0].counts
+    if known:
+        least = known.pop(0).counts
+        counts[: len(least)] += least
     orders, ends = [unigrams(counts)], corpus.tokens.copy()
-    most_known = 0 if known is None else max(map(len, known))
-    space = _ngram.table_space(most_known + len(corpus.tokens))
     for n in range(1, order):
-        before = NOTHING if known is None else known[n][:4]
-        guess = min(_guess(orders, corpus), len(corpus.tokens))
-        found = _ngram.count_order(corpus.tokens, ends, BEGIN, before, guess, space)
-        orders.append(Order(*found, orders[-1].begins.take(found[0])))
+        before, share = known.pop(0) if known else NOTHING, SHARES[n > 1]
+        lower = orders[-1].counts
+        found = _ngram.count_order(corpus.tokens, ends, BEGIN, lower, before, share)
+        orders.append(Order(*found))
+    if (size := sum(map(len, orders))) >= 2**31:
+        raise MemoryError(
+            f"X has {size} n-grams of order={order} and below, more than have numbers; use a lower "
+            "order."
+        )
     return orders
-
-
-def _guess(orders, corpus):
-    """About how many n-grams the next order has: the growth halves from one order to the next."""
-    if len(orders) == 1:
-        return len(corpus.tokens) // 6
-    growth = len(orders[-1]) / len(orders[-2]) if len(orders) > 2 else 5.0
-    return int(len(orders[-1]) * (1.0 + 0.5 * (growth - 1.0)))
 
 
 def smooth(orders, smoothing, prune):
@@ -87,31 +84,37 @@ def smooth(orders, smoothing, prune):
     Parameters
     ----------
     orders : list of Order
+        Their suffixes are lost: the probabilities take their memory.
     smoothing : str
         A key of ``RULES``.
     prune : sequence of int
         For each order, n-grams that were seen at most so often leave their part to the lower one.
     """
-    smoothed, lower = [], np.empty(0)
+    smoothed = []
     for n, now in enumerate(orders):
         above = orders[n + 1] if n + 1 < len(orders) else None
         counts, minus, plus, prior = RULES[smoothing](now, above, len(orders[0]) - 1)
         if n == 0:
-            proba, left = _unigram_proba(counts, minus, plus, prior), np.ones(1)
+            proba, left = _unigram_proba(counts, minus, plus, prior), np.ones(1, np.float32)
         else:
+            lower = smoothed[-1].log_proba
+            kept = now.counts > prune[n] if prune[n] else np.empty(0, dtype=bool)
             proba, left = _ngram.interpolate(
-                counts, now.contexts, now.suffixes, lower, minus, plus, prior,
-                (now.counts > prune[n]).view(np.uint8)[: len(now) * (prune[n] > 0)],
-            )  # fmt: skip
-        smoothed.append(Smoothed(_log(proba), _log(left), minus[1:]))
-        lower = proba
+                counts, now.contexts, now.suffixes, lower, minus, plus, prior, kept.view(np.uint8)
+            )
+            _take_logarithms(lower)
+        smoothed.append(Smoothed(proba, left, minus[1:]))
+        _take_logarithms(left)
+    _take_logarithms(proba)
     return smoothed
 
 
-def _log(values):
-    """Logarithms in single precision, which is that of the tables for scoring."""
+def _take_logarithms(values):
+    """Replace values of single precision, which is that of the tables for scoring."""
     with np.errstate(divide="ignore"):
-        return np.log(values).astype(np.float32)
+        for start in range(0, len(values), BLOCK):
+            part = values[start : start + BLOCK]
+            part[:] = np.log(part, dtype=np.float64)
 
 
 def _unigram_proba(counts, minus, plus, prior):
@@ -123,7 +126,7 @@ def _unigram_proba(counts, minus, plus, prior):
     left = prior + plus[kind].sum()
     proba = (own + left / (len(counts) - 1)) / (own.sum() + left)
     proba[BEGIN] = 0.0
-    return proba
+    return proba.astype(np.float32)
 
 
 # ---- rules: counts, what is taken from each, what each gives to the lower order, prior -------
@@ -133,7 +136,7 @@ def _modified_kneser_ney(now, above, n_predicted):
     """Three discounts; below the highest order, in how many different contexts a word was seen."""
     counts = now.counts
     if above is not None:
-        counts = _ngram.adjusted_counts(now.counts, now.begins, above.suffixes)
+        counts = _ngram.adjusted_counts(now.counts, above.suffixes)
     discounts = np.array([0.0, *_discounts(_counts_of_counts(counts, now))])
     return counts, discounts, discounts, 0.0
 
@@ -155,7 +158,8 @@ def _laplace(now, above, n_predicted):
     """Every word once more after each whole context; shorter ones tell nothing."""
     counts = now.counts
     if above is not None:
-        counts = np.where(now.begins, counts, np.int32(0))
+        preceded = _ngram.adjusted_counts(np.zeros_like(counts), above.suffixes)
+        counts = np.where(preceded, np.int32(0), counts)
     return counts, np.zeros(4), np.zeros(4), float(n_predicted)
 
 
@@ -204,33 +208,35 @@ def parameters(orders, smoothed, prune):
 
     Both lists are emptied on the way: each array goes as soon as it has found its place.
     """
-    kept = [
-        now.counts > prune[n] if n and prune[n] else slice(None) for n, now in enumerate(orders)
-    ]
-    contexts, words, counts, _, _ = map(list, zip(*orders, strict=True))
-    log_proba, log_left, _ = map(list, zip(*smoothed, strict=True))
+    contexts, words = [now.contexts for now in orders], [now.words for now in orders]
+    counts, log_proba = [now.counts for now in orders], [now.log_proba for now in smoothed]
+    log_left = [now.log_left for now in smoothed[1:]]
     orders.clear()
     smoothed.clear()
-    sizes = np.array([len(x[k]) for x, k in zip(words, kept, strict=True)], dtype=np.intp)
+    for n in range(1, len(words)):
+        if prune[n]:
+            kept = counts[n] > prune[n]
+            for parts in (contexts, words, counts, log_proba):
+                parts[n] = parts[n][kept]
+            if n + 1 < len(words):
+                contexts[n + 1] = (np.cumsum(kept, dtype=np.int32) - 1)[contexts[n + 1]]
+                log_left[n] = log_left[n][kept]
+    sizes = np.array([len(part) for part in words], dtype=np.intp)
     starts = np.cumsum([0, *sizes])
-    for n in range(len(sizes) - 1, 0, -1):
-        entry = np.zeros(len(words[n - 1]), dtype=np.int32)  # of each context that is kept
-        entry[kept[n - 1]] = np.arange(starts[n - 1], starts[n])
-        contexts[n] = entry.take(contexts[n])
-    return Parameters(
-        sizes,
-        _joined(contexts, kept),
-        _joined(words, kept),
-        _joined(counts, kept),
-        _joined(log_proba, kept),
-        _joined([*log_left[1:], np.empty(0, dtype=np.float32)], [*kept[:-1], slice(None)]),
-    )
+    for n in range(2, len(words)):
+        contexts[n] += np.int32(starts[n - 1])
+    log_left.append(np.empty(0, dtype=np.float32))
+    return Parameters(sizes, *map(_joined, (contexts, words, counts, log_proba, log_left)))
 
 
-def _joined(parts, kept):
-    """What is kept of the parts, one after the other; the list is emptied."""
-    joined = np.concatenate([part[k] for part, k in zip(parts, kept, strict=True)])
-    parts.clear()
+def _joined(parts):
+    """The parts one after the other; each is dropped from the list when it has been copied."""
+    joined = np.empty(sum(map(len, parts)), dtype=parts[0].dtype)
+    start = 0
+    while parts:
+        stop = start + len(parts[0])
+        joined[start:stop] = parts.pop(0)
+        start = stop
     return joined
 
 
@@ -249,5 +255,5 @@ def orders_of(params):
         if n > 1:
             below = lower.contexts, lower.words
             suffixes = _ngram.find_suffixes(contexts, words, lower.suffixes, below)
-        orders.append(Order(contexts, words, counts, suffixes, lower.begins[contexts]))
+        orders.append(Order(contexts, words, counts, suffixes))
     return orders

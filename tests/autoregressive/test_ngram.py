@@ -1,6 +1,7 @@
 """n-gram models are what their smoothing says, and find the published figures of KenLM."""
 
 import pickle
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
@@ -223,6 +224,18 @@ def test_a_grid_chooses_the_order(rng):
     assert search.best_params_["order"] >= 2
     assert search.score(text) == search.best_estimator_.score(text)
     assert len(cross_val_score(NGramLM(2), np.array(text, dtype=object), cv=3)) == 3
+
+
+def test_training_takes_little_more_memory_than_the_model(rng):
+    words = np.minimum(rng.zipf(1.3, 300_000), 1000).astype(str)
+    text = [" ".join(part) for part in np.split(words, np.arange(20, len(words), 20))]
+    tracemalloc.start()
+    model = NGramLM(5).fit(text)
+    size, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    n_ngrams, n_tokens = model.n_ngrams_.sum(), len(words) + 2 * len(text)
+    assert size < 20 * n_ngrams
+    assert peak - 8 * n_tokens < 24 * n_ngrams  # two numbers for each token of the text
 
 
 def test_a_model_clones_and_pickles_small(rng):

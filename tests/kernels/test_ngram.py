@@ -20,6 +20,10 @@ def sentences(rng, n, n_words=20, longest=12):
     return np.concatenate(parts).astype(np.int32), np.cumsum([0, *map(len, parts)])
 
 
+def unigram_counts(tokens):
+    return np.bincount(tokens, minlength=20).astype(np.int32)
+
+
 def spelled(order, lower, words):
     """The tuple of words of each n-gram of an order."""
     return [(*lower[c], int(w)) for c, w in zip(order[0], order[1], strict=True)]
@@ -30,14 +34,11 @@ def spelled(order, lower, words):
 def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
     tokens, offsets = sentences(rng, n)
     cut = offsets[known]
-    lower = [(w,) for w in range(20)]
-    space = _ngram.table_space(len(tokens))
-    before, ends = tokens[:cut].copy(), tokens[cut:].copy()
+    lower, old = [(w,) for w in range(20)], (None, None, unigram_counts(tokens[:cut]))
+    counts, before, ends = unigram_counts(tokens), tokens[:cut].copy(), tokens[cut:].copy()
     for order in (2, 3, 4):
-        old = NOTHING
-        if known:
-            old = _ngram.count_order(tokens[:cut], before, 1, NOTHING, 1, space)
-        found = _ngram.count_order(tokens[cut:], ends, 1, old, 1, space)
+        old = _ngram.count_order(tokens[:cut], before, 1, old[2], NOTHING, 0.1)
+        found = _ngram.count_order(tokens[cut:], ends, 1, counts, old, 0.1)
         grams = spelled(found, lower, tokens)
         expected = Counter()
         for start, stop in pairwise(offsets):
@@ -45,14 +46,14 @@ def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
             expected.update(sentence[i : i + order] for i in range(len(sentence) - order + 1))
         assert dict(zip(grams, found[2].tolist(), strict=True)) == expected
         assert [lower[s] for s in found[3]] == [gram[1:] for gram in grams]
-        lower = grams
+        lower, counts = grams, found[2]
 
 
 def test_suffixes_are_found_again(rng):
     tokens, _ = sentences(rng, 300)
-    ends, space = tokens.copy(), _ngram.table_space(len(tokens))
-    two = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
-    three = _ngram.count_order(tokens, ends, 1, NOTHING, 1, space)
+    ends = tokens.copy()
+    two = _ngram.count_order(tokens, ends, 1, unigram_counts(tokens), NOTHING, 0.1)
+    three = _ngram.count_order(tokens, ends, 1, two[2], NOTHING, 0.1)
     found = _ngram.find_suffixes(three[0], three[1], two[3], two[:2])
     assert_array_equal(found, three[3])
 
@@ -60,10 +61,11 @@ def test_suffixes_are_found_again(rng):
 def random_model(rng, n_words=8):
     """Arrays of a model of four orders, with made-up numbers; many suffixes are not there."""
     tokens, _ = sentences(rng, 100, n_words)
-    ends, space = tokens.copy(), _ngram.table_space(len(tokens))
-    orders = [_ngram.count_order(tokens, ends, 1, NOTHING, 1, space)[:2] for _ in range(3)]
+    ends, orders = tokens.copy(), [(None, None, unigram_counts(tokens))]
+    for _ in range(3):
+        orders.append(_ngram.count_order(tokens, ends, 1, orders[-1][2], NOTHING, 0.1))
     needed, parts = np.empty(0, dtype=int), []
-    for contexts, words in orders[::-1]:  # a context must stay as long as it is one
+    for contexts, words, *_ in orders[:0:-1]:  # a context must stay as long as it is one
         kept = np.union1d(needed, np.flatnonzero(rng.random(len(words)) < 0.5))
         if parts:
             parts[0] = np.searchsorted(kept, parts[0][0]), parts[0][1]
