@@ -34,8 +34,6 @@ def first_value(first, params):
     return first[:1].copy()
 
 
-
-
 def simulated(step, params, n, rng, scale=1.0, order=1):
     """One column from a step without state."""
     x = np.zeros(n + order)

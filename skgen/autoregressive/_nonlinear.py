@@ -352,7 +352,8 @@ class RegressorRecursion(Recursion):
                 "a simulated path left the finite numbers: the regressor lets it explode. Use "
                 "fewer lags, a shorter horizon, or a regressor that does not extrapolate."
             )
-        return self._predict(np.concatenate([lags, exog], axis=1))
+        with np.errstate(over="ignore", invalid="ignore"):  # told at the next step
+            return self._predict(np.concatenate([lags, exog], axis=1))
 
     def whole(self, x, exog, offsets):
         inputs = np.concatenate([lagged(x, offsets, self.lags), exog], axis=1)

@@ -225,11 +225,12 @@ class Walk:
         mean[:], scale[:] = recursion.location, recursion.scale
         fresh = np.flatnonzero(time == recursion.order)
         if recursion.n_states and len(fresh):
-            first = self.past[fresh][:, :, ::-1].reshape(-1, recursion.order, recursion.d)
+            first = self.past[fresh][:, :, ::-1]
+            first = first.reshape(len(fresh) * self.n, recursion.order, recursion.d)
             self.state[fresh] = recursion.first_state(first).reshape(len(fresh), self.n, -1)
         on = np.flatnonzero(time >= recursion.order)
         if len(on):
-            past = self.past[on].reshape(-1, recursion.order, recursion.d)
+            past = self.past[on].reshape(len(on) * self.n, recursion.order, recursion.d)
             state = self.state[on].reshape(len(on) * self.n, -1)
             known = np.repeat(self.exog[rows[on]], self.n, axis=0)
             own = recursion.advance(past, state, known)

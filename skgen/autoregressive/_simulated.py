@@ -116,7 +116,7 @@ class SimulatedAutoregression(Autoregression):
         d = e.shape[1]
         if len(e) < max(2, d):
             raise ValueError(
-                f"n_samples has {len(e)} rows with all columns observed and a known past, which cannot "
+                f"n_samples with all columns observed and a known past are {len(e)}, which cannot "
                 f"tell the covariance of {d} columns; pass longer sequences, or fewer columns."
             )
         variance = floored((e * w[:, None]).T @ e / w.sum(), floor)

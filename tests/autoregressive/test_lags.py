@@ -65,7 +65,8 @@ def test_a_regressor_of_lags_is_validated_over_time(rng):
     x = np.cumsum(rng.standard_normal((600, 1)), axis=0)
     pipeline = make_pipeline(LagFeatures(3), HistGradientBoostingRegressor(random_state=0))
     scores = cross_val_score(pipeline, x, x[:, 0], cv=TimeSeriesSplit(3))
-    assert scores.shape == (3,) and np.isfinite(scores).all()
+    assert scores.shape == (3,)
+    assert np.isfinite(scores).all()
     assert_allclose(pipeline.fit(x, x[:, 0]).score(x, x[:, 0]), 1, atol=0.05)
 
 

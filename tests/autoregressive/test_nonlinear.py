@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegresso
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import KFold, TimeSeriesSplit
 from sklearn.neighbors import KNeighborsRegressor
-from sklearn.svm import LinearSVR
+from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from skgen import AR, NonlinearAR
@@ -68,7 +68,7 @@ def test_the_first_rows_have_location_and_scale_of_the_fit(rng):
     expected = -0.5 * z**2 - np.log(x.std() * np.sqrt(2 * np.pi))
     assert_allclose(model.score_samples(x)[:2], expected, rtol=1e-12)
     assert_allclose(model.predict(x)[:2], x.mean(), rtol=1e-12)
-    assert_allclose(model.forecast(2, x[:0] if False else x[:1]).mean[0, 0], x.mean(), rtol=1e-12)
+    assert_allclose(model.forecast(2, x[:1]).mean[0, 0], x.mean(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -165,7 +165,8 @@ def test_a_scale_that_depends_on_the_past_is_learnt(rng):
     scaled = NonlinearAR(LinearRegression(), residuals="heteroscedastic", scale_regressor=boosting)
     scaled.fit(x[:2000])
     assert scaled.score(x[2000:]) > plain.score(x[2000:]) + 0.05
-    calm, wild = (np.diff(scaled.forecast(1, [[v]]).interval(), axis=0).item() for v in (0.0, 2.0))
+    limits = [scaled.forecast(1, np.array([[v]])).interval() for v in (0.0, 2.0)]
+    calm, wild = np.diff(limits, axis=1).ravel()
     assert_allclose([calm, wild], 2 * 1.96 * np.array([0.3, 1.3]), rtol=0.25)
 
 
@@ -184,7 +185,6 @@ def test_innovations_and_sequences_tell_the_same(rng, residuals, d):
     Z = model.transform(X)
     for x, back in zip(X, model.inverse_transform(Z), strict=True):
         assert_allclose(back, x, atol=1e-8)
-    z = model.transform(model.sample(2000, length=2, random_state=0)[0].repeat(1, axis=0))
     z = np.concatenate(list(model.transform(model.sample(40, 0, length=60))))
     assert_allclose(np.cov(z.T), np.eye(d).squeeze(), atol=0.1)
     assert kstest(z.ravel(), "norm").pvalue > 1e-3
@@ -226,8 +226,6 @@ def test_sequences_of_a_list_share_the_regressor(rng):
     assert_allclose(model.regressors_[0][0].coef_, np.polyfit(*pairs.T, 1)[:1])
     assert_allclose(model.score_samples(X)[0], model.score_samples(X[0]).sum())
     split = NonlinearAR(LinearRegression(), cv=KFold(3)).fit(X)
-    own = LinearRegression().fit(pairs[:50], pairs[:50, 1])  # the last sequence is left out
-    assert own.n_features_in_ == 2
     assert split.noise_variance_ > model.noise_variance_
 
 
@@ -236,15 +234,15 @@ def test_a_sequence_of_weight_two_is_two(rng):
     weighted = NonlinearAR(LinearRegression(), cv=None).fit(X, sample_weight=[1, 2, 0])
     repeated = NonlinearAR(LinearRegression(), cv=None).fit([X[0], X[1], X[1]])
     assert_allclose(weighted.score_samples(X), repeated.score_samples(X), rtol=1e-9)
-    with pytest.raises(TypeError, match="KNeighborsRegressor.fit does not take it"):
+    with pytest.raises(TypeError, match=r"KNeighborsRegressor\.fit does not take it"):
         NonlinearAR(KNeighborsRegressor()).fit(X, sample_weight=[1, 2, 0])
 
 
-@pytest.mark.parametrize("regressor", [DecisionTreeRegressor(max_depth=3), LinearSVR()])
+@pytest.mark.parametrize("regressor", [DecisionTreeRegressor(max_depth=3), SVR()])
 def test_one_clone_for_all_columns_or_for_each(rng, regressor):
     x = series(2, 200, rng)
     model = NonlinearAR(regressor, random_state=0).fit(x)
-    assert len(model.regressors_[0]) == (2 if isinstance(regressor, LinearSVR) else 1)
+    assert len(model.regressors_[0]) == (2 if isinstance(regressor, SVR) else 1)
     assert model.predict(x).shape == x.shape
 
 
@@ -308,7 +306,8 @@ def test_a_forecast_continues_what_was_fitted_or_what_is_given(rng):
     model = NonlinearAR(Ridge(), 3).fit(x)
     assert_array_equal(model.forecast(4).mean, model.forecast(4, x).mean)
     short = model.forecast(4, x[:1])
-    assert short.mean.shape == (4, 1) and short.sample(3).shape == (3, 4, 1)
+    assert short.mean.shape == (4, 1)
+    assert short.sample(3).shape == (3, 4, 1)
     assert_allclose(short.mean[:2, 0], x.mean())
     assert len(model.forecast(2, [x[:5], x[:9]])) == 2
     assert_array_equal(model.forecast(1, x[:40]).mean[0], model.predict(x[:41])[40])
@@ -343,10 +342,7 @@ def test_mistakes_are_told(rng, call, message):
         call(NonlinearAR(Ridge()).fit(x), x)
 
 
-def test_paths_that_explode_are_told(rng):
-    x = 1e300 * np.cumprod(np.full((60, 1), 1.1), axis=0)
-    model = NonlinearAR(Counting(), cv=None).fit(ar_series([0.5], 50, rng))
-    model.predict(x)
+def test_paths_that_explode_are_told():
     growing = NonlinearAR(LinearRegression(), cv=None).fit(2.0 ** np.arange(40.0)[:, None])
     with pytest.raises(ValueError, match="explode"):
         growing.forecast(2000)
