@@ -76,24 +76,26 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
     -------
     Sequences
     """
-    pieces, single = to_sequences(X), _is_single(X)
+    plain = is_plain(X) and X.ndim == 2
+    pieces, single = [X] if plain else to_sequences(X), plain or _is_single(X)
     if single:
         arrays = [_as_matrix(estimator, pieces[0], reset)]
     else:
         arrays = _as_matrices(estimator, pieces, reset)
     lengths = np.array([len(x) for x in arrays])
+    offsets = _offsets(lengths)
     values = np.ascontiguousarray(np.concatenate(arrays) if len(arrays) > 1 else arrays[0])
-    rows = Rows(values, has_missing=_check_finite(estimator, values, _offsets(lengths)) > 0)
+    rows = Rows(values, has_missing=_check_finite(estimator, values, offsets) > 0)
     rows.names = getattr(estimator, "feature_names_in_", None)
     if single:
         rows.weights = check_weights(sample_weight, len(values))
     elif (weights := check_weights(sample_weight, len(arrays), unit="sequence")) is not None:
         rows.weights = np.repeat(weights, lengths)
         if not weights.all():
-            rows, lengths = rows.take(rows.weights > 0), lengths[weights > 0]
+            rows, offsets = rows.take(rows.weights > 0), _offsets(lengths[weights > 0])
     if reset and rows.has_missing:
         _check_columns(estimator, rows.values)
-    return Sequences(rows, _offsets(lengths), single=single)
+    return Sequences(rows, offsets, single=single)
 
 
 def check_weights(sample_weight, n, unit="row"):
@@ -265,6 +267,12 @@ def _is_single(X):
 
 def _as_matrix(estimator, X, reset, min_rows=1):
     """X as a C-contiguous float matrix, by the rules and in the words of scikit-learn."""
+    if _is_ready(estimator, X):
+        return X
+    if reset and is_plain(X) and X.ndim == 2 and len(X) >= min_rows and X.shape[1] > 0:
+        estimator.__dict__.pop("feature_names_in_", None)  # as scikit-learn would do, much slower
+        estimator.n_features_in_ = X.shape[1]
+        return X
     with _explained(lambda j: column_label(estimator, j), X):
         values = validate_data(
             estimator, X, reset=reset, ensure_min_samples=min_rows, **CHECKS_OF_ENTRIES

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from . import _steps as steps
-from ._fit import FITS, Task, criteria, params_of
+from ._fit import FITS, Task, params_of
 from ._lags import as_lags
 from ._linear import LinearAutoregression
 from ._model import ARParams, levels
@@ -270,11 +270,11 @@ class AR(LinearAutoregression):
         """The fit as arrays, what was taken from its x, and the location and scale of the rows."""
         terms, columns = self._terms(), self._outputs()
         x = np.asarray(sequences.rows.values, dtype=np.float64)
-        exog = x[:, self._exog()]
+        exog = np.empty((len(x), 0)) if self.exog is None else x[:, self._exog()]
         x = x[:, columns] if exog.shape[1] else x
         self._check_data(x, exog)
         lags, order, criterion = self._order(sequences.lengths - self.diff, x)
-        location, scale, size = _moments(x, sequences.rows.has_missing)
+        location, scale, size, centred = _moments(x, sequences.rows.has_missing)
         floor = np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
         offsets, design, gone = sequences.offsets, terms.stacked(sequences.lengths), None
         centre = location
@@ -283,11 +283,12 @@ class AR(LinearAutoregression):
             exog, design = steps.steps(exog, offsets)[0], steps.after_first(design, offsets)
             x, offsets = steps.steps(x, offsets)
             centre = x.mean(axis=0) if len(x) else 0 * location
+            centred = x - centre
         weights = sequences.weights
         if sequences.single:  # one sequence, whose rows weigh the same
             weights = None if weights is None else weights[:1]
         task = Task(
-            x - centre if terms.constant else np.ascontiguousarray(x),
+            centred if terms.constant else np.ascontiguousarray(x),
             design,
             exog,
             offsets,
@@ -353,12 +354,14 @@ class AR(LinearAutoregression):
         free = task.order if task.lags is None else len(task.lags)
         needed = free * d + r + m + 1
         skipped = task.order if self.method == "conditional" else 0
-        rows = int(np.maximum(np.diff(task.offsets) - skipped, 0).sum())
-        gone = int(task.gone.sum() if task.diff else np.isnan(task.x).sum())
-        seen = (task.x.size - gone) // d if self.method == "exact" else rows
+        lengths = np.diff(task.offsets)
+        rows = seen = int(np.maximum(lengths - skipped, 0).sum())
+        if self.method == "exact":
+            gone = int(task.gone.sum() if task.diff else np.isnan(task.x).sum())
+            seen = (task.x.size - gone) // d
         n_rows = len(task.gone if task.diff else task.x)
         if min(rows, seen) < needed or (
-            (d > 1 or self.method != "exact") and (np.diff(task.offsets).max() <= task.order)
+            (d > 1 or self.method != "exact") and (lengths.max() <= task.order)
         ):
             raise ValueError(
                 f"order={self.order!r} needs more than n_samples={n_rows}, of which "
@@ -369,11 +372,8 @@ class AR(LinearAutoregression):
     def _store_paths(self, task, found):
         for name in (*CRITERIA, "loglik"):
             self.__dict__.pop(f"{name}_path_", None)
-        if found.log_liks is not None:
-            self.loglik_path_ = found.log_liks
-            n = task.n_rows(task.order if self.method == "conditional" else 0)
-            for name, path in criteria(task, found.log_liks, n).items():
-                setattr(self, f"{name}_path_", path)
+        for name, path in (found.paths or {}).items():
+            setattr(self, f"{name}_path_", path)
         d = task.shape[0]
         last = found.last
         if last is None and d == 1:
@@ -463,17 +463,24 @@ class AR(LinearAutoregression):
         )
 
 
+def _means(x):
+    """Of each column, by products: sums along columns are slow."""
+    return x.mean(keepdims=True)[0] if x.shape[1] == 1 else np.full(len(x), 1 / len(x)) @ x
+
+
 def _moments(x, has_missing):
-    """Mean, standard deviation and root mean square of the observed entries of each column."""
+    """Mean, standard deviation, root mean square of the observed entries; what the mean leaves."""
     if has_missing:
         location = np.nanmean(x, axis=0)
-        variance = np.nanmean((x - location) ** 2, axis=0)
-    else:  # products, as sums along columns are slow
-        ones = np.full(len(x), 1 / len(x))
-        location = ones @ x
         centred = x - location
-        location += ones @ centred  # what rounding left
+        variance = np.nanmean(centred**2, axis=0)
+    else:
+        location = _means(x)
+        centred = x - location
+        rest = _means(centred)  # what rounding left
+        centred -= rest
+        location += rest
         variance = np.einsum("ij,ij->j", centred, centred) / len(x)
     size = np.sqrt(location**2 + variance)
     scale = np.sqrt(variance)
-    return location, np.where(scale > 0, scale, np.maximum(size, 1.0)), size
+    return location, np.where(scale > 0, scale, np.maximum(size, 1.0)), size, centred

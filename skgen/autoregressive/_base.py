@@ -261,7 +261,8 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
 
     def _outputs(self):
         """Indices of the columns that are modelled."""
-        return np.setdiff1d(np.arange(self.n_features_in_), self._exog())
+        every = np.arange(self.n_features_in_)
+        return every if self.exog is None else np.setdiff1d(every, self._exog())
 
     def _log_prob(self, sequences):
         raise NotImplementedError

@@ -72,24 +72,20 @@ class Found(NamedTuple):
     exog: np.ndarray  # (m, d)
     sigma: np.ndarray  # (d, d)
     log_lik: float
-    log_liks: np.ndarray | None = None  # of order 0, 1, ..., where all of them were fitted
+    paths: dict | None = None  # log-likelihood and criteria of order 0, 1, ..., if all were fitted
     last: np.ndarray | None = None  # (P, d, d) last coefficient of each order
     n_iter: int = 1
     converged: bool = True
 
 
 def choose(task, log_liks, n):
-    """The order that minimises the criterion, and the criteria by name."""
-    paths = criteria(task, log_liks, n)
-    return int(np.argmin(paths[task.criterion])), paths
-
-
-def criteria(task, log_liks, n):
-    """Akaike's, Bayes' and Hannan and Quinn's criterion of order 0, 1, ..."""
+    """The order to take; Akaike's, Bayes', Hannan and Quinn's criterion of order 0, 1, ..."""
     d, r, m = task.shape
-    size = np.arange(len(log_liks)) * d * d + (r + m) * d + d * (d + 1) // 2
+    size = np.arange(len(log_liks)) * d * d + ((r + m) * d + d * (d + 1) // 2)
     price = {"aic": 2.0, "bic": np.log(n), "hqic": 2 * np.log(np.log(max(n, 3.0)))}
-    return {name: -2 * log_liks + each * size for name, each in price.items()}
+    paths = {name: each * size - 2 * log_liks for name, each in price.items()}
+    paths["loglik"] = log_liks
+    return (task.order if task.criterion is None else int(paths[task.criterion].argmin())), paths
 
 
 def gaussian_log_liks(scatter, n, floor):
@@ -125,11 +121,9 @@ def fit_conditional(task):
     if task.lags is None and not task.prior:
         n = task.n_rows(task.order)
         fits = least_squares.all_orders(factor, r, d, n)
-        log_liks = gaussian_log_liks(fits.scatter, n, task.floor)
-        path = {"log_liks": log_liks, "last": fits.last}
-        if task.criterion is not None:
-            order, _ = choose(task, log_liks, n)
-            factor = factor if order == task.order else _factor(task, order)
+        order, paths = choose(task, gaussian_log_liks(fits.scatter, n, task.floor), n)
+        path = {"paths": paths, "last": fits.last}
+        factor = factor if order == task.order else _factor(task, order)
     return _least_squares(task, factor, order)._replace(**path)
 
 
@@ -189,11 +183,11 @@ def _best_of(task, beta, coef_of, errors, last):
     n = task.n_rows()
     sigma = floored(errors, task.floor)
     log_liks = gaussian_log_liks(errors * n, n, task.floor)
-    order = task.order if task.criterion is None else choose(task, log_liks, n)[0]
+    order, paths = choose(task, log_liks, n)
     coef = coef_of(order)
     terms = task.time.of_recursion(coef, beta) if len(beta) else beta
     exog = np.zeros((task.exog.shape[1], beta.shape[1]))
-    return Found(coef, terms, exog, sigma[order], float(log_liks[order]), log_liks, last)
+    return Found(coef, terms, exog, sigma[order], float(log_liks[order]), paths, last)
 
 
 def _deviations(task):
@@ -228,9 +222,8 @@ def _exact_columns(task):
     order, path = task.order, {}
     if task.criterion is not None:
         log_liks = np.array([log_lik for _, log_lik, _ in runs])
-        order, _ = choose(task, log_liks, task.n_rows())
-        last = np.array([point.coef[-1] for point, _, _ in runs[1:]])
-        path = {"log_liks": log_liks, "last": last}
+        order, paths = choose(task, log_liks, task.n_rows())
+        path = {"paths": paths, "last": np.array([point.coef[-1] for point, _, _ in runs[1:]])}
     point, log_lik, run = runs[-1 if task.criterion is None else order]
     terms = task.time.of_recursion(point.coef, point.beta[:r]) if r else point.beta[:0]
     sigma = floored(point.chol @ point.chol.T, task.floor)
@@ -309,10 +302,10 @@ class _Exact:
             start = np.clip(run["coordinates"], -3, 3)
             runs.append(run)
         log_liks = np.array([run["log_lik"] for run in runs])
-        order, _ = choose(task, log_liks, self.n_obs)
+        order, paths = choose(task, log_liks, self.n_obs)
         last = np.array([run["coef"][k] for k, run in enumerate(runs[1:])])
         found = self._found(runs[order], order)
-        return found._replace(log_liks=log_liks, last=last[:, None, None])
+        return found._replace(paths=paths, last=last[:, None, None])
 
     def _found(self, run, order):
         r = self.task.terms.shape[1]
@@ -351,4 +344,4 @@ def params_of(task, found, centre, location, scale):
     return ARParams(found.coef, terms, found.exog, found.sigma, location, scale, diff)
 
 
-__all__ = ["FITS", "Found", "Task", "criteria", "is_stationary", "params_of"]
+__all__ = ["FITS", "Found", "Task", "is_stationary", "params_of"]

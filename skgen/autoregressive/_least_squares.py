@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from .._kernels import _ar
 
@@ -41,12 +41,11 @@ def triangular(x, terms, offsets, weights, p, *, plain):
 
 def safe_cholesky(gram):
     """The upper triangular factor, or None where it would lose half of its digits."""
-    try:
-        factor = cholesky(gram, check_finite=False)
-    except np.linalg.LinAlgError:
+    factor, info = dpotrf(gram, clean=1)
+    if info != 0:
         return None
-    share = np.diag(factor) ** 2 / np.diag(gram)
-    return factor if (share > SMALL_PIVOT).all() else None
+    share = factor.diagonal() ** 2 / gram.diagonal()
+    return factor if share.min(initial=1.0) > SMALL_PIVOT else None
 
 
 def _gram(x, offsets, weights, p):
@@ -114,6 +113,8 @@ def all_orders(factor, r, d, n):
 
 def _last_coefficients(blocks, right):
     """Solutions of triangular systems (P, d, d), zero where the lags before leave nothing."""
+    if blocks.shape[-1] == 1:
+        return np.divide(right, blocks, out=np.zeros_like(right), where=blocks != 0)
     diagonal = np.einsum("kjj->kj", blocks)
     alive = (np.abs(diagonal) > 0).all(axis=1)
     out = np.zeros_like(right)
@@ -159,11 +160,10 @@ def _solve(triangle, right):
     """Back substitution, with zeros for what the columns before explain."""
     if len(triangle) == 0:
         return right
-    diagonal = np.abs(np.diag(triangle))
-    lost = diagonal <= 1e-13 * max(diagonal.max(), 1e-300)
-    if lost.any():
+    diagonal = np.abs(triangle.diagonal())
+    if diagonal.min() <= 1e-13 * max(diagonal.max(), 1e-300):
         return np.linalg.lstsq(triangle, right, rcond=1e-13)[0]
-    return solve_triangular(triangle, right, check_finite=False)
+    return dtrtrs(triangle, right)[0]
 
 
 def autocovariance_matrices(x, offsets, weights, p):

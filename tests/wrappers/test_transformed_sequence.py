@@ -38,7 +38,7 @@ TRANSFORMERS = {
     "box-cox": PowerTransformer("box-cox", standardize=False),
     "log": LOG,
     "falling": FALLING,
-    "pipeline": make_pipeline(LOG, StandardScaler()),
+    "pipeline": make_pipeline(LOG, PowerTransformer()),
 }
 each_transformer = pytest.mark.parametrize("transformer", TRANSFORMERS.values(), ids=TRANSFORMERS)
 
@@ -272,6 +272,12 @@ def test_transformers_that_cannot_be_followed_are_refused(x, transformer, messag
     with pytest.raises(ValueError, match=message):
         model.fit(np.c_[x, x[::-1]])
     assert not hasattr(model, "estimator_")
+
+
+def test_values_at_the_end_of_the_domain_are_told(x):
+    x[7] = 0.0
+    with pytest.raises(ValueError, match="makes 0.0 in row 7, column 0 infinite"):
+        TransformedSequence(LOG, AR(1)).fit(x)
 
 
 def test_it_is_an_estimator(x):
