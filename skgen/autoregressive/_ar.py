@@ -249,12 +249,7 @@ class AR(LinearAutoregression):
             )
 
     def _fit_pooled(self, sequences):
-        task, centre, location, scale = self._task(sequences)
-        found = FITS[self.method](task)
-        if task.diff:  # the level is that of what the exogenous columns leave
-            exog = sequences.rows.values[:, self._exog()]
-            location = location - exog.mean(axis=0) @ found.exog
-        params = params_of(task, found, centre, location, scale)
+        task, found, params = self._fitted_to(sequences)
         self._store(params)
         self.lags_ = task.lags
         self.order_ = len(found.coef)
@@ -264,7 +259,16 @@ class AR(LinearAutoregression):
             found.n_iter,
         )
         self._store_paths(task, found)
+
+    def _fitted_to(self, sequences):
+        """What is fitted, what was found, and the model in the units of the data."""
+        task, centre, location, scale = self._task(sequences)
+        found = FITS[self.method](task)
+        if task.diff:  # the level is that of what the exogenous columns leave
+            exog = sequences.rows.values[:, self._exog()]
+            location = location - exog.mean(axis=0) @ found.exog
         self._warn(task, found)
+        return task, found, params_of(task, found, centre, location, scale)
 
     def _task(self, sequences):
         """The fit as arrays, what was taken from its x, and the location and scale of the rows."""

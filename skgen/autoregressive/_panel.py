@@ -1,11 +1,13 @@
 """A model for each sequence: thousands of them in one compiled call."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._kernels import _ar_exact
+from .._sequences import Sequences
 from . import _steps as steps
 from ._model import ARParams
 
@@ -84,12 +86,12 @@ def _moments(x, offsets):
 
 def _fit_one_by_one(model, sequences):
     """Whatever the settings."""
-    own = type(model)(**{**model.get_params(deep=False), "pooled": True})
     fits = []
-    for s in range(len(sequences)):
-        own.fit(sequences[s])
-        facts = own.log_lik_, own.order_, own.n_iter_, own.converged_
-        fits.append((own._params(), *facts))
+    for a, b in pairwise(sequences.offsets):
+        rows = sequences.rows.block(a, b)
+        task, found, own = model._fitted_to(Sequences(rows, [0, len(rows)], single=True))
+        facts = found.log_lik, len(found.coef), found.n_iter, found.converged
+        fits.append((own, *facts))
     params, log_lik, orders, n_iter, converged = zip(*fits, strict=True)
     p, d = max(orders), params[0].shape[1]
     coef = np.zeros((len(params), p, d, d))
@@ -106,5 +108,5 @@ def _fit_one_by_one(model, sequences):
     model.exog_coef_ = squeeze(stacked.exog)
     model.noise_variance_ = stacked.sigma[:, 0, 0] if d == 1 else stacked.sigma
     model.location_, model.scale_ = stacked.location, stacked.scale
-    model.log_lik_, model.order_, model.lags_ = np.array(log_lik), np.array(orders), own.lags_
+    model.log_lik_, model.order_, model.lags_ = np.array(log_lik), np.array(orders), task.lags
     model.n_iter_, model.converged_ = np.array(n_iter), np.array(converged)
