@@ -76,20 +76,13 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
     -------
     Sequences
     """
-    plain = is_plain(X) and X.ndim == 2
-    pieces, single = [X] if plain else to_sequences(X), plain or _is_single(X)
-    if single:
-        arrays = [_as_matrix(estimator, pieces[0], reset)]
-    else:
-        arrays = _as_matrices(estimator, pieces, reset)
-    lengths = np.array([len(x) for x in arrays])
+    values, lengths, single = _end_to_end(estimator, X, reset)
     offsets = _offsets(lengths)
-    values = np.ascontiguousarray(np.concatenate(arrays) if len(arrays) > 1 else arrays[0])
     rows = Rows(values, has_missing=_check_finite(estimator, values, offsets) > 0)
     rows.names = getattr(estimator, "feature_names_in_", None)
     if single:
         rows.weights = check_weights(sample_weight, len(values))
-    elif (weights := check_weights(sample_weight, len(arrays), unit="sequence")) is not None:
+    elif (weights := check_weights(sample_weight, len(lengths), unit="sequence")) is not None:
         rows.weights = np.repeat(weights, lengths)
         if not weights.all():
             rows, offsets = rows.take(rows.weights > 0), _offsets(lengths[weights > 0])
@@ -278,6 +271,22 @@ def _as_matrix(estimator, X, reset, min_rows=1):
             estimator, X, reset=reset, ensure_min_samples=min_rows, **CHECKS_OF_ENTRIES
         )
     return np.require(values, requirements="CA")
+
+
+def _end_to_end(estimator, X, reset):
+    """The sequences of X in one matrix, their lengths, and whether X is one sequence."""
+    alike = _rows.end_to_end(list(X)) if is_list(X) else None
+    if alike is not None:
+        validate_data(estimator, X[0], reset=reset, skip_check_array=True)
+        return *alike, False
+    plain = is_plain(X) and X.ndim == 2
+    pieces, single = [X] if plain else to_sequences(X), plain or _is_single(X)
+    if single:
+        arrays = [_as_matrix(estimator, pieces[0], reset)]
+    else:
+        arrays = _as_matrices(estimator, pieces, reset)
+    values = np.ascontiguousarray(np.concatenate(arrays) if len(arrays) > 1 else arrays[0])
+    return values, np.array([len(x) for x in arrays]), single
 
 
 def _as_matrices(estimator, pieces, reset):

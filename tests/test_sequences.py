@@ -183,6 +183,36 @@ def test_sequences_are_stored_end_to_end(rng):
     assert_array_equal(np.concatenate(sequences.split(np.arange(10))), np.arange(10))
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_plain_matrices_are_put_end_to_end(rng, dtype):
+    pieces = [rng.normal(size=(n, 3)).astype(dtype) for n in (4, 1, 7)]
+    values, lengths = _rows.end_to_end(pieces)
+    assert values.dtype == dtype
+    assert_array_equal(values, np.concatenate(pieces))
+    assert_array_equal(lengths, [4, 1, 7])
+
+
+UNLIKE = {
+    "narrow": np.ones((4, 2)),
+    "empty": np.empty((0, 3)),
+    "float32": np.ones((4, 3), np.float32),
+    "integer": np.ones((4, 3), int),
+    "big endian": np.ones((4, 3), ">f8"),
+    "by columns": np.asfortranarray(np.ones((4, 3))),
+    "one row of numbers": np.ones(3),
+    "a subclass": np.ma.ones((4, 3)),
+    "a list": [[1.0, 2.0, 3.0]],
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+@pytest.mark.parametrize("first", [True, False])
+def test_other_sequences_are_left_to_be_looked_at(name, first):
+    pieces = [UNLIKE[name], np.ones((2, 3))]
+    assert _rows.end_to_end(pieces if first else pieces[::-1]) is None
+
+
 def test_a_list_stays_a_list_with_one_array_per_sequence(rng):
     X = [rng.normal(size=(n, 2)) for n in (4, 1, 3)]
     assert [a is b for a, b in zip(to_sequences(X), X, strict=True)] == [True] * 3

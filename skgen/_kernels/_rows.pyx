@@ -5,6 +5,7 @@ import numpy as np
 cimport numpy as cnp
 from cython cimport floating
 from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
 
 cnp.import_array()
 
@@ -73,6 +74,51 @@ cdef inline Py_ssize_t scan_block(
         if x[i] - x[i] != 0 and x[i] == x[i]:
             return i
     return -1
+
+
+def end_to_end(list pieces not None):
+    """Matrices in one matrix, and how many rows each has.
+
+    Returns
+    -------
+    values : ndarray of shape (n_rows, d)
+    lengths : ndarray of shape (len(pieces),), intp
+        None in place of both unless all pieces are C-contiguous arrays of float64, or all of
+        float32, with the same number of columns and one row or more.
+    """
+    cdef Py_ssize_t n = 0, i
+    cdef cnp.ndarray first, x, values
+    cdef char* out
+    if not pieces or not cnp.PyArray_CheckExact(pieces[0]):
+        return None
+    first = pieces[0]
+    lengths = np.empty(len(pieces), dtype=np.intp)
+    cdef Py_ssize_t[::1] n_rows = lengths  # OUT
+    if cnp.PyArray_TYPE(first) not in (cnp.NPY_FLOAT64, cnp.NPY_FLOAT32):
+        return None
+    for i in range(n_rows.shape[0]):
+        if not (cnp.PyArray_CheckExact(pieces[i]) and is_like(pieces[i], first)):
+            return None
+        n_rows[i] = cnp.PyArray_DIM(pieces[i], 0)
+        n += n_rows[i]
+    values = np.empty((n, first.shape[1]), dtype=first.dtype)
+    out = <char*>cnp.PyArray_DATA(values)
+    for i in range(n_rows.shape[0]):
+        x = pieces[i]
+        memcpy(out, cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(x))
+        out += cnp.PyArray_NBYTES(x)
+    return values, lengths
+
+
+cdef inline bint is_like(cnp.ndarray x, cnp.ndarray first):
+    """Whether a matrix has rows, and as many columns of the same type as the first one."""
+    return (
+        cnp.PyArray_ISCARRAY_RO(x)
+        and cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(first)
+        and cnp.PyArray_NDIM(x) == 2
+        and cnp.PyArray_SIZE(x) > 0
+        and cnp.PyArray_DIM(x, 1) == cnp.PyArray_DIM(first, 1)
+    )
 
 
 def pattern_ids(const floating[:, ::1] X):
