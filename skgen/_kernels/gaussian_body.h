@@ -1,5 +1,6 @@
 /* The Gaussian pass for one instruction set and real type; see gaussian.h. */
 #include "gaussian_block.h"
+#include "gaussian_by_row.h"
 #if SK_IS_DOUBLE
 #include "gaussian_patterns.h"
 #endif
@@ -105,30 +106,51 @@ static double SK_(gm_weighted_sum)(const V *a, const V *b, int nv) {
 #endif
 }
 
-/* log_joint of a vector of rows -> its exp from the largest on; that and the sum are returned. */
-SK_INLINE V SK_(gm_exp)(V *SK_RESTRICT joint, ptrdiff_t K, V *largest, int kept) {
-    V top = joint[0], sum = SK_(v_set)(0);
-    for (ptrdiff_t k = 1; k < K; k++) top = SK_(v_max)(top, joint[k * NB]);
-    for (ptrdiff_t k = 0; k < K; k++) {
-        V e = SK_(v_exp)(joint[k * NB] - top);
-        if (kept) joint[k * NB] = e;
-        sum += e;
+/* log_joint of a tile of rows -> its exp from the largest on; that and the sum are returned. */
+SK_INLINE void SK_(gm_exp)(V *SK_RESTRICT joint, ptrdiff_t K, V *largest, V *total, int kept) {
+    enum { T = SK_(tile_vectors) };
+    V top[T], sum[T];
+    SK_UNROLL
+    for (int e = 0; e < T; e++) {
+        top[e] = joint[e];
+        sum[e] = SK_(v_set)(0);
     }
-    *largest = top;
-    return sum;
+    for (ptrdiff_t k = 1; k < K; k++) {
+        SK_UNROLL
+        for (int e = 0; e < T; e++) top[e] = SK_(v_max)(top[e], joint[k * NB + e]);
+    }
+    for (ptrdiff_t k = 0; k < K; k++) {
+        SK_UNROLL
+        for (int e = 0; e < T; e++) {
+            V value = SK_(v_exp)(joint[k * NB + e] - top[e]);
+            if (kept) joint[k * NB + e] = value;
+            sum[e] += value;
+        }
+    }
+    SK_UNROLL
+    for (int e = 0; e < T; e++) {
+        largest[e] = top[e];
+        total[e] = sum[e];
+    }
 }
 
 /* log_joint -> responsibilities times weights, in place. Returns the weighted log-likelihood. */
 static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_t first, ptrdiff_t rows, int nv) {
+    enum { T = SK_(tile_vectors) };
     V value[SK_(block_vectors)], sum[SK_(block_vectors)];
     if (job->resp || job->slots)
-        for (ptrdiff_t b = 0; b < nv; b++) {
-            sum[b] = SK_(gm_exp)(s->joint + b, job->K, value + b, 1);
-            V scale = s->weight[b] / sum[b];
-            for (ptrdiff_t k = 0; k < job->K; k++) s->joint[k * NB + b] *= scale;
+        for (ptrdiff_t b = 0; b < nv; b += T) {
+            V scale[T];
+            SK_(gm_exp)(s->joint + b, job->K, value + b, sum + b, 1);
+            SK_UNROLL
+            for (int e = 0; e < T; e++) scale[e] = s->weight[b + e] / sum[b + e];
+            for (ptrdiff_t k = 0; k < job->K; k++) {
+                SK_UNROLL
+                for (int e = 0; e < T; e++) s->joint[k * NB + b + e] *= scale[e];
+            }
         }
     else
-        for (ptrdiff_t b = 0; b < nv; b++) sum[b] = SK_(gm_exp)(s->joint + b, job->K, value + b, 0);
+        for (ptrdiff_t b = 0; b < nv; b += T) SK_(gm_exp)(s->joint + b, job->K, value + b, sum + b, 0);
     /* On their own: the long chains of several logarithms fill each other's gaps. */
     for (ptrdiff_t b = 0; b < nv; b++) value[b] += SK_(v_log)(sum[b]);
     const R *log_prob = (const R *)value;
@@ -153,24 +175,20 @@ static void SK_(gm_read_given)(const sk_gm_job *job, V *resp, ptrdiff_t first, p
 
 /* ---- runs, chunks, threads ---------------------------------------------------------------- */
 
-/* The next block on its way while this one is worked on; three quarters of the time of loading a
- * block were spent waiting for its first row. */
-static void SK_(gm_prefetch)(const R *X, ptrdiff_t size) {
-    for (ptrdiff_t e = 0; e < size; e += 64 / (ptrdiff_t)sizeof(R)) SK_PREFETCH(X + e);
-}
-
 /* Rows first .. last - 1, which observe the same columns; moments are added to `out`. */
 static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns,
                            ptrdiff_t first, ptrdiff_t last, SK_(gm_scratch) *s, double *out) {
-    ptrdiff_t acc_size = SK_(gm_used)(job, p);
+    int by_row = SK_(gm_by_row)(job);
+    ptrdiff_t acc_size = by_row ? SK_(gm_by_row_size)(p->m) : SK_(gm_used)(job, p);
     double log_lik = 0;
     if (out) memset(s->acc, 0, sizeof(V) * job->K * acc_size);
     if (p->padded > p->m) memset(s->x + p->m * NB, 0, sizeof(V) * NB * (p->padded - p->m));
     for (ptrdiff_t i = first; i < last; i += BLOCK) {
+        const R *X = (const R *)job->X + i * job->d;
         ptrdiff_t rows = last - i < BLOCK ? last - i : BLOCK;
         int nv = (int)sk_round_up((rows + W - 1) / W, SK_(tile_vectors));
         SK_(gm_load)(job, p, columns, i, rows, s);
-        if (i + 2 * BLOCK <= last) SK_(gm_prefetch)((const R *)job->X + (i + BLOCK) * job->d, BLOCK * job->d);
+        s->ahead = i + 2 * BLOCK <= last ? X + BLOCK * job->d : NULL;
         if (job->given) SK_(gm_read_given)(job, s->joint, i, rows);
         else {
             SK_(gm_densities)(job, p, s, nv);
@@ -178,9 +196,11 @@ static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const 
             log_lik += SK_(gm_softmax)(job, s, i, rows, nv);
             if (job->resp) SK_(gm_write_resp)(job, s->joint, i, rows);
         }
-        if (out) SK_(gm_moments)(job, p, s, acc_size, nv);
+        if (out && by_row) SK_(gm_moments_by_row)(p, s, X, job->K, rows, nv);
+        else if (out) SK_(gm_moments)(job, p, s, acc_size, nv);
     }
-    if (out) SK_(gm_reduce)(job, p->m, p->padded, s->acc, acc_size, out);
+    if (out && by_row) SK_(gm_reduce_by_row)(job, p, s->acc, out);
+    else if (out) SK_(gm_reduce)(job, p->m, p->padded, s->acc, acc_size, out);
     return log_lik;
 }
 

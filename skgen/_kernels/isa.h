@@ -32,7 +32,7 @@
 #define SK_PRAGMA(text) _Pragma(#text)
 #define SK_UNROLL SK_PRAGMA(GCC unroll 16)
 #define SK_RESTRICT restrict
-#define SK_PREFETCH(address) __builtin_prefetch(address, 0, 2)
+#define SK_PREFETCH(address) __builtin_prefetch(address, 0, 3)
 #else
 #define SK_HAVE_VECTORS 0
 #define SK_INLINE static __inline

@@ -12,6 +12,8 @@ from skgen._sequences import Rows
 
 # (n, d, K): below and above the unrolled sizes, blocks and lanes not filled, one of each
 SHAPES = [(1, 1, 1), (150, 1, 2), (70, 2, 3), (65, 3, 1), (150, 4, 3), (130, 5, 9), (90, 11, 17)]
+# Diagonal ones whose columns fill vectors: by pairs of columns or of rows, components left over.
+FULL = [(129, 8, 9), (131, 16, 11), (70, 48, 10)]
 RTOL = {np.float64: 1e-12, np.float32: 1e-4}
 
 
@@ -70,7 +72,7 @@ def test_the_dense_pass_is_its_definition(rng, n, d, K, share, dtype):
 
 @pytest.mark.parametrize("dtype", RTOL)
 @pytest.mark.parametrize("share", [0.0, 0.3])
-@pytest.mark.parametrize(("n", "d", "K"), SHAPES)
+@pytest.mark.parametrize(("n", "d", "K"), SHAPES + FULL)
 def test_the_diagonal_pass_is_its_definition(rng, n, d, K, share, dtype):
     log_weights, means, covariances = model(rng, d, K)
     variances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
@@ -109,13 +111,23 @@ def test_given_responsibilities_take_the_place_of_the_model_s(rng, share):
         assert_allclose(a, b, rtol=1e-12, atol=1e-12 * np.abs(b).max())
 
 
+@pytest.mark.parametrize(("n", "d", "K"), FULL)
+def test_diagonal_moments_of_float32_are_about_the_means_wherever_these_are(rng, n, d, K):
+    log_weights, means, covariances = model(rng, d, K)
+    variances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
+    X = np.round(2.0 * rng.normal(size=(n, d)), 1).astype(np.float32)
+    far = (X + 4096.0).astype(np.float32)  # rounded, as the means are
+    want = run((far - 4096.0).astype(np.float32), log_weights, means, variances)
+    assert_same(run(far, log_weights, means + 4096.0, variances), want, 1e-5)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2])
-@pytest.mark.parametrize("dense", [True, False])
-def test_sums_have_the_same_bits_for_any_number_of_threads(rng, dense, share):
-    log_weights, means, covariances = model(rng, 5, 4)
+@pytest.mark.parametrize(("d", "K", "dense"), [(5, 4, True), (5, 4, False), (16, 8, False)])
+def test_sums_have_the_same_bits_for_any_number_of_threads(rng, d, K, dense, share):
+    log_weights, means, covariances = model(rng, d, K)
     if not dense:
         covariances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
-    X = 3.0 + 2.0 * rng.normal(size=(40_000, 5))
+    X = 3.0 + 2.0 * rng.normal(size=(40_000, d))
     X[rng.random(X.shape) < share] = np.nan
     results = []
     for n_threads in (1, 2, 8):
@@ -127,13 +139,30 @@ def test_sums_have_the_same_bits_for_any_number_of_threads(rng, dense, share):
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
-def test_no_square_leaves_the_range_of_numbers(rng, scale):
-    log_weights, means, covariances = model(rng, 3, 2)
-    X = 3.0 + 2.0 * rng.normal(size=(100, 3))
+@pytest.mark.parametrize(("d", "K", "dense"), [(3, 2, True), (16, 8, False)])
+def test_no_square_leaves_the_range_of_numbers(rng, d, K, dense, scale):
+    log_weights, means, covariances = model(rng, d, K)
+    if not dense:
+        covariances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
+    X = 3.0 + 2.0 * rng.normal(size=(100, d))
     plain = run(X, log_weights, means, covariances)
     scaled = run(X * scale, log_weights, means * scale, covariances * scale * scale)
-    assert_allclose(scaled["log_prob"], plain["log_prob"] - 3 * np.log(scale), rtol=1e-12)
+    assert_allclose(scaled["log_prob"], plain["log_prob"] - d * np.log(scale), rtol=1e-12)
     assert_allclose(scaled["moments"][2] / scale / scale, plain["moments"][2], rtol=1e-11)
+
+
+@pytest.mark.parametrize("scale", [2.0**-70, 2.0**70])
+@pytest.mark.parametrize("d", [3, 16])
+def test_no_square_of_float32_leaves_the_range_of_numbers(rng, d, scale):
+    log_weights, means, covariances = model(rng, d, 8)
+    variances = np.ascontiguousarray(np.einsum("kii->ki", covariances))
+    X = (3.0 + 2.0 * rng.normal(size=(100, d))).astype(np.float32)
+    plain = run(X, log_weights, means, variances)
+    X = (X * scale).astype(np.float32)
+    scaled = run(X, log_weights, means * scale, variances * scale * scale)
+    assert_allclose(
+        scaled["moments"][2] / scale / scale, plain["moments"][2], rtol=RTOL[np.float32]
+    )
 
 
 @pytest.mark.parametrize("dtype", RTOL)
