@@ -276,7 +276,7 @@ def test_transformers_that_cannot_be_followed_are_refused(x, transformer, messag
 
 def test_values_at_the_end_of_the_domain_are_told(x):
     x[7] = 0.0
-    with pytest.raises(ValueError, match="makes 0.0 in row 7, column 0 infinite"):
+    with pytest.raises(ValueError, match=r"makes 0\.0 in row 7, column 0 infinite"):
         TransformedSequence(LOG, AR(1)).fit(x)
 
 
