@@ -328,6 +328,11 @@ class AR(LinearAutoregression):
                 raise ValueError(f'exog needs method="exact", but method={self.method!r}.')
         if self.prior and self.method in ("yule-walker", "burg"):
             raise ValueError(f"prior={self.prior} is not for method={self.method!r}.")
+        if self.prior and self.method == "conditional" and isinstance(self.order, str):
+            raise ValueError(
+                f"order={self.order!r} compares fits without a prior, but prior={self.prior}; give "
+                'the order, or use method="exact".'
+            )
         if np.isnan(exog).any():
             raise ValueError("an exogenous column has missing entries; fill them first.")
 

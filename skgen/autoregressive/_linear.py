@@ -246,6 +246,8 @@ class LinearAutoregression(Autoregression):
     def _is_given(self, values, offsets):
         """Entries that `score_samples` takes as given."""
         given = np.zeros(values.shape, dtype=bool)
+        if not self.diff:
+            return given
         for s, (a, b) in enumerate(pairwise(offsets)):
             if self._params(None if self._pooled else s).process().diff:
                 seen = ~np.isnan(values[a:b])

@@ -437,6 +437,12 @@ def test_a_prior_draws_to_zero(x):
     assert_allclose(own, AR(3, prior=50.0).fit(x).coef_, atol=0.03)
 
 
+def test_a_criterion_and_a_prior_go_together_in_exact_fits_only(x):
+    with pytest.raises(ValueError, match="order='bic' compares fits without a prior"):
+        AR("bic", method="conditional", prior=1.0).fit(x)
+    assert AR("bic", prior=1e6, max_order=3).fit(x).order_ == 0
+
+
 # ---- panels ------------------------------------------------------------------------------------
 
 
