@@ -5,6 +5,7 @@ from ._imputer import DensityImputer
 from ._outliers import DensityOutlierDetector
 from ._regressor import DensityRegressor
 from ._sequence_transformer import SequenceTransformer
+from ._transformed_forecast import TransformedForecast
 from ._transformed_sequence import TransformedSequence
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "DensityRegressor",
     "GenerativeClassifier",
     "SequenceTransformer",
+    "TransformedForecast",
     "TransformedSequence",
 ]
