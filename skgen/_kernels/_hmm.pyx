@@ -84,7 +84,7 @@ cdef Py_ssize_t MIN_SEGMENT = 64, FAIR_SEGMENT = 1536, MAX_SEGMENT = 8192, FAIR_
 cdef Py_ssize_t MIN_WARM = 64
 cdef Py_ssize_t SLOT_BYTES = 64 << 20
 # Rows between marks, times states: what a thread works on stays in the second-level cache.
-cdef Py_ssize_t BLOCK_STATES = 256, MIN_BLOCK = 16, MAX_BLOCK = 64
+cdef Py_ssize_t BLOCK_STATES = 512, MIN_BLOCK = 16, MAX_BLOCK = 64
 
 
 def forward_backward(
@@ -256,10 +256,11 @@ cdef class _Chains:
         table = np.full((job.M + 1, job.table_width), FLOOR)
         table[:job.M, :job.K] = np.maximum(log_probs.T, FLOOR)
         table[job.M, :job.K] = 0.0
+        top = np.zeros(job.M + 1)
         if not logs:
             top = table.max(axis=1)
             table = np.exp(table - top[:, None])
-            job.table_log = <double *>self._keep(top)
+        job.table_log = <double *>self._keep(top)
         job.table = <double *>self._keep(table, table.size)
 
     def _read_chain(self, logs):

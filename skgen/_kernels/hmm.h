@@ -62,7 +62,7 @@ typedef struct {
     const void *X;               /* (N, d) values, or (N, K) log densities */
     const int *codes;            /* (N,) symbols, -1 missing */
     const double *table;         /* (M + 1, table_width) of symbols: p / max p, for Viterbi log p; last: missing */
-    const double *table_log;     /* (M + 1,) log max p */
+    const double *table_log;     /* (M + 1,) log max p; for Viterbi 0 */
     sk_gm_job gm;                /* the Gaussian model */
     ptrdiff_t K, N, S, M;
     ptrdiff_t table_width;       /* K, rounded up to whole vectors */

@@ -253,15 +253,16 @@ static void SK_(hm_find_codes)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff
 }
 
 /* The row of the table of a code; the last is for missing ones. */
-SK_INLINE ptrdiff_t SK_(hm_table_row)(const sk_hm_job *job, int code) {
-    return (unsigned)code < (unsigned)job->M ? code : job->M;
-}
+SK_INLINE size_t SK_(hm_table_row)(unsigned M, int code) { return (unsigned)code < M ? (unsigned)code : M; }
 
 /* Rows of the table of symbols, of which W numbers are read at a time: its rows are padded. They go
  * to `out` in tiles of `nb` vectors. */
 SK_INLINE void SK_(hm_load_symbols)(const int nb, const sk_hm_job *job, SK_(hm_scratch) *s, V *out, ptrdiff_t group,
                                     ptrdiff_t t0, ptrdiff_t n) {
-    const ptrdiff_t K = job->K;
+    const ptrdiff_t K = job->K, width = job->table_width;
+    const unsigned M = (unsigned)job->M;
+    const double *SK_RESTRICT table = job->table, *SK_RESTRICT logs = job->table_log;
+    double *SK_RESTRICT shift = (double *)s->shift;
     SK_(hm_find_codes)(job, s, group, t0, n);
     for (int u = 0; u < U; u++)
         for (ptrdiff_t t = 0; t < n; t++) {
@@ -269,9 +270,9 @@ SK_INLINE void SK_(hm_load_symbols)(const int nb, const sk_hm_job *job, SK_(hm_s
             V *to = out + t / (nb / U) * K * nb + t % (nb / U) * U + u;
             SK_UNROLL
             for (int i = 0; i < W; i++) {
-                ptrdiff_t row = SK_(hm_table_row)(job, s->codes[u * W + i][t]);
-                rows[i] = job->table + row * job->table_width;
-                if (job->table_log) ((double *)s->shift)[t * L + u * W + i] = job->table_log[row];
+                size_t row = SK_(hm_table_row)(M, s->codes[u * W + i][t]);
+                rows[i] = table + row * width;
+                shift[t * L + u * W + i] = logs[row];
             }
             for (ptrdiff_t k = 0; k < K; k += W) {
                 V r[W];

@@ -350,7 +350,8 @@ static void SK_(hm_pairs)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n)
 
 /* Posteriors added to the counts of the symbols, laid out as their table: W states at a time. */
 static void SK_(hm_count)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n, double *counts) {
-    const ptrdiff_t K = job->K;
+    const ptrdiff_t K = job->K, width = job->table_width;
+    const unsigned M = (unsigned)job->M;
     for (ptrdiff_t t = 0; t < n; t++)
         for (int u = 0; u < U; u++)
             for (ptrdiff_t k = 0; k < K; k += W) {
@@ -361,7 +362,7 @@ static void SK_(hm_count)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t n,
                 SK_(hm_transpose)(r);
                 SK_UNROLL
                 for (int i = 0; i < W; i++) {
-                    double *out = counts + SK_(hm_table_row)(job, s->codes[u * W + i][t]) * job->table_width + k;
+                    double *out = counts + SK_(hm_table_row)(M, s->codes[u * W + i][t]) * width + k;
                     memcpy(&sum, out, sizeof sum);
                     sum += r[i];
                     memcpy(out, &sum, sizeof sum);
