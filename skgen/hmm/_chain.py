@@ -322,8 +322,10 @@ def _multipliers(n, total, budget):
             break
         curvature = (n * (total / mass**2)) @ n.T
         step = np.linalg.lstsq(curvature, slope, rcond=1e-14)[0]
+        # Near the minimum a step changes the value by less than the rounding of its terms.
+        rounding = 1e-14 * (abs(budget @ lam) + abs(total @ np.log(mass)))
         length, now = 1.0, value(lam)
-        while value(lam - length * step) > now and length > 1e-10:
+        while value(lam - length * step) > now + rounding and length > 1e-10:
             length /= 2
         lam = lam - length * step
     return lam

@@ -14,7 +14,7 @@ from skgen import HMM, CategoricalHMM, GaussianHMM, PoissonHMM
 from skgen._sequences import Rows, Sequences
 from skgen.emissions import Gaussian, Mixture
 from skgen.hmm import _problem
-from skgen.hmm._chain import Chain
+from skgen.hmm._chain import Chain, grouped_rows
 from skgen.hmm._problem import HMMProblem
 
 each_emission = pytest.mark.parametrize("case", EMISSIONS.values(), ids=EMISSIONS)
@@ -181,6 +181,14 @@ def test_a_stationary_chain_is_at_the_maximum(rng):
             other.transmat_ = transmat
             other.startprob_ = other.stationary_distribution_
             assert other.score(X) < best
+
+
+def test_shared_entries_leave_rows_of_probabilities(rng):
+    """Also where the last Newton steps change the value by its rounding alone."""
+    groups = np.array([[1, 2, 3], [4, 1, 5], [6, 7, 1]])
+    for counts in rng.gamma(1.0, 30.0, (200, 3, 3)):
+        rows = grouped_rows(counts, groups, np.full((3, 3), 1 / 3))
+        assert_allclose(rows.sum(axis=1), 1.0, rtol=1e-12)
 
 
 def test_shared_and_held_entries_are_at_the_maximum(rng):
