@@ -1,7 +1,7 @@
 """Starting points of EM: several kinds, raced on part of the rows."""
 
 import numpy as np
-from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.cluster import kmeans_plusplus
 
 from ._em import run_em
 from ._sequences import Rows
@@ -13,6 +13,7 @@ METHODS = ("auto", "kmeans", "k-means++", "whitened", "subspace", "random", "ran
 HEAT_STEPS = 12
 FINALISTS, FINAL_STEPS, FINAL_TOL = 3, 40, 1e-6
 SUBSAMPLE = 10_000
+LLOYD_STEPS = 30
 # The weight of the columns that do not count for much in a start of the kind "subspace".
 FAINT = 0.05
 
@@ -53,17 +54,43 @@ def responsibilities(method, points, weights, n_components, rng):
     if n <= n_components:
         labels = np.arange(n)  # fewer distinct rows than components
     elif method in ("kmeans", "whitened", "subspace"):
-        model = KMeans(n_components, n_init=1, random_state=seed)
-        labels = model.fit(points, sample_weight=weights).labels_
+        labels = clusters(points, weights, n_components, seed)
     elif method == "k-means++":
-        centers, _ = kmeans_plusplus(points, n_components, sample_weight=weights, random_state=seed)
-        labels = nearest(points, centers)
+        labels = spread(points, weights, n_components, seed)
     else:
         chosen = rng.choice(n, n_components, replace=False, p=weights / weights.sum())
         labels = nearest(points, points[chosen])
     resp = np.zeros((n, n_components))
     resp[np.arange(n), labels] = weights
     return resp
+
+
+def spread(points, weights, n_clusters, seed):
+    """Labels (n,) of the clusters around the centers of k-means++."""
+    centers, _ = kmeans_plusplus(points, n_clusters, sample_weight=weights, random_state=seed)
+    return nearest(points, centers)
+
+
+def clusters(points, weights, n_clusters, seed):
+    """Labels (n,) of clusters, roughly those of k-means.
+
+    In one thread: those of scikit-learn's KMeans wait for each other, and where the processors
+    have other work to do as well, that takes ten times as long as the sums.
+    """
+    return lloyd(points, weights, spread(points, weights, n_clusters, seed))
+
+
+def lloyd(points, weights, labels):
+    """Labels (n,) after some steps of k-means, which end before a cluster would get lost."""
+    names, labels = np.unique(labels, return_inverse=True)
+    for _ in range(LLOYD_STEPS):
+        member = np.eye(len(names))[labels] * weights[:, None]
+        mass = member.sum(axis=0)
+        ahead = nearest(points, member.T @ points / np.maximum(mass, 1e-300)[:, None])
+        if np.array_equal(ahead, labels) or not np.bincount(ahead, weights, len(names)).all():
+            break
+        labels = ahead
+    return names[labels]
 
 
 def nearest(points, centers):

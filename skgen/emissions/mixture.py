@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from .._simplex import Simplex
-from .._starts import nearest
+from .._starts import lloyd, nearest
 from . import _columns
 from ._argument import EmissionArgument
 from ._base import (
@@ -23,7 +23,6 @@ from ._base import (
 
 SOFT = 0.1  # of a row's weight goes to all parts alike, so that none is without any
 POWER_STEPS = 15
-LLOYD_STEPS = 30
 
 
 class MixtureStatistics(NamedTuple):
@@ -308,16 +307,7 @@ def split(points, weights, n_parts):
     x, w = points[chosen], weights[chosen]
     line = _projection(x, w)
     found = nearest(line[:, None], _quantiles(line, w, n_parts)[:, None])
-    centers = np.zeros((n_parts, x.shape[1]))
-    for _ in range(LLOYD_STEPS):
-        before = found
-        for m in np.unique(found):
-            mine = found == m
-            centers[m] = w[mine] @ x[mine] / w[mine].sum()
-        found = nearest(x, centers)
-        if np.array_equal(found, before):
-            break
-    labels[chosen] = found
+    labels[chosen] = lloyd(x, w, found)
     return labels
 
 

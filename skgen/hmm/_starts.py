@@ -2,10 +2,9 @@
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import kmeans_plusplus
 
 from .._starts import METHODS as OF_ROWS
-from .._starts import best_of, emphasis, nearest, responsibilities, whitened
+from .._starts import best_of, clusters, emphasis, responsibilities, whitened
 from ._problem import part_of
 
 # "segments" cuts each sequence into K pieces of equal length, one for each state in turn;
@@ -16,7 +15,6 @@ METHODS = (*OF_ROWS, "segments", "windows")
 WIDTHS = (1, 2, 4, 8, 16, 32)
 RACE = ("kmeans", "whitened", *("k-means++", "random_from_data") * 2, *WIDTHS)
 RACE_ROWS = 10_000
-LLOYD_STEPS = 20
 LEAST_SCATTER = 0.01  # of a window, as a share of the variance of all rows
 
 
@@ -46,7 +44,8 @@ def states_of(problem, method, rng):
         resp = responsibilities(method, problem.points, present, K, rng)
         resp /= np.where(present > 0, present, 1.0)[:, None]
     else:
-        resp = np.eye(K)[clusters(features_of(problem, method, rng), present, K, rng)]
+        features, seed = features_of(problem, method, rng), int(rng.integers(2**31))
+        resp = np.eye(K)[clusters(features, present, K, seed)]
     if problem.labels is not None:
         resp = resp[:, like_labels(resp, problem.labels)]
     elif not problem.chain.allowed.all():
@@ -65,21 +64,6 @@ def features_of(problem, method, rng):
         return points * emphasis(points, ones, rng)
     half = rng.choice(WIDTHS) if method == "windows" else method
     return windows(points, problem.sequences.offsets, half)
-
-
-def clusters(points, weights, n_clusters, rng):
-    """Labels (n,) of clusters, roughly those of k-means; some may be empty."""
-    seed = int(rng.integers(2**31))
-    centers, _ = kmeans_plusplus(points, n_clusters, sample_weight=weights, random_state=seed)
-    labels = nearest(points, centers)
-    for _ in range(LLOYD_STEPS):
-        member = np.eye(n_clusters)[labels] * weights[:, None]
-        mass = member.sum(axis=0)[:, None]
-        centers = np.divide(member.T @ points, mass, out=centers, where=mass > 0)
-        before, labels = labels, nearest(points, centers)
-        if np.array_equal(before, labels):
-            break
-    return labels
 
 
 def segments(offsets, n_states):
