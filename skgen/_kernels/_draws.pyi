@@ -16,7 +16,7 @@ def make_children(
     index: Tables,
 ) -> Tables: ...
 def distributions(
-    states: NDArray[np.uint32], children: Tables, index: Tables, n_words: int
+    states: NDArray[np.uint32], children: Tables, index: Tables, backoff: Floats, n_words: int
 ) -> Floats: ...
 def draw_sentences(
     state: int,

@@ -14,7 +14,6 @@ See ``_ngram.pyx`` for entries and states.
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport exp
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "ngram.h" nogil:
@@ -23,13 +22,13 @@ cdef extern from "ngram.h" nogil:
         uint64_t value
     uint64_t sk_find(const sk_slot* slots, uint64_t size, uint64_t key)
     uint64_t sk_pair(uint32_t context, uint32_t word)
-    float sk_log_value(uint64_t value)
     double sk_uniform(uint64_t* state)
 
 cdef enum:
     MOST_ORDERS = 64
 # What is left to a fallback below this share is rounding, of which no word could be drawn.
 cdef double ROUNDING = 1e-12
+cdef double SINGLE = 1e-5  # more than the rounding of probabilities in single precision
 
 
 def make_children(
@@ -61,6 +60,8 @@ def make_children(
         Of the weights of the children of the state up to this one.
     rest : ndarray of shape (n_contexts + 1,)
         Weight of all words that are no children.
+    interpolated : bool
+        Whether no child is lighter than it would be if it were none.
     """
     cdef const int[::1] suffixes = index[3]
     cdef const uint32_t[::1] following = index[4]
@@ -72,7 +73,8 @@ def make_children(
     cdef double[::1] rest = np.zeros(n_states)  # OUT
     cdef long long[::1] free = np.empty(n_states, dtype=np.int64)
     cdef double[::1] lower = np.zeros(n_states)
-    cdef double left, total
+    cdef double left, total, other
+    cdef bint interpolated = True
     with nogil:
         for t in range(n):
             starts[contexts[t] + 2] += 1
@@ -87,14 +89,16 @@ def make_children(
             child_words[at], child_states[at] = words[t], following[t]
             sums[at] = weights[t] + (sums[at - 1] if at > starts[s] else 0.0)
             if s > 0:
-                lower[s] += lower_weight(t, contexts, suffixes, weights, backoff)
+                other = lower_weight(t, contexts, suffixes, weights, backoff)
+                lower[s] += other
+                interpolated &= weights[t] >= (1 - SINGLE) * backoff[s - 1] * other
         for s in range(1, n_states):
             t = suffixes[s - 1] + 1  # every state after the one it falls back to
             total = children_sum(starts, sums, t) + rest[t]
             left = total - lower[s]
             rest[s] = backoff[s - 1] * left if left > ROUNDING * total else 0.0
     return np.asarray(starts), np.asarray(child_words), np.asarray(child_states), \
-        np.asarray(sums), np.asarray(rest)
+        np.asarray(sums), np.asarray(rest), interpolated
 
 
 cdef inline double children_sum(
@@ -155,7 +159,9 @@ cdef inline bint is_child(const Children* c, uint32_t s, int word) noexcept nogi
     return c.slots[sk_find(c.slots, c.size, key)].key == key
 
 
-def distributions(const uint32_t[::1] states, children, index, Py_ssize_t n_words):
+def distributions(
+    const uint32_t[::1] states, children, index, const double[::1] backoff, Py_ssize_t n_words
+):
     """Probability of every word after each state.
 
     Parameters
@@ -164,6 +170,8 @@ def distributions(const uint32_t[::1] states, children, index, Py_ssize_t n_word
     children : tuple
         Of :func:`make_children`, with the probabilities themselves as weights.
     index : tuple
+    backoff : ndarray of shape (n_contexts,)
+        The back-off weights.
     n_words : int
 
     Returns
@@ -176,9 +184,10 @@ def distributions(const uint32_t[::1] states, children, index, Py_ssize_t n_word
     cdef double[MOST_ORDERS] factors
     cdef Py_ssize_t i, depth, k
     cdef long long j
+    cdef const double* weights = &backoff[0] if backoff.shape[0] else NULL
     with nogil:
         for i in range(states.shape[0]):
-            depth = follow(&c, states[i], path, factors)
+            depth = follow(&c, states[i], weights, path, factors)
             for j in range(c.starts[0], c.starts[1]):
                 out[i, c.words[j]] = factors[depth] * weight_of(&c, 0, j)
             for k in range(depth - 1, -1, -1):  # longer contexts replace shorter ones
@@ -188,13 +197,13 @@ def distributions(const uint32_t[::1] states, children, index, Py_ssize_t n_word
 
 
 cdef Py_ssize_t follow(
-    const Children* c, uint32_t state, uint32_t* path, double* factors
+    const Children* c, uint32_t state, const double* backoff, uint32_t* path, double* factors
 ) noexcept nogil:
     """The states from one down to the empty context, and the back-off weights on the way."""
     cdef Py_ssize_t depth = 0
     path[0], factors[0] = state, 1.0
     while path[depth]:
-        factors[depth + 1] = factors[depth] * exp(sk_log_value(c.links[path[depth]]))
+        factors[depth + 1] = factors[depth] * backoff[path[depth] - 1]
         path[depth + 1] = <uint32_t>c.links[path[depth]]
         depth += 1
     return depth
@@ -221,56 +230,99 @@ cdef int draw(const Children* c, uint32_t state, uint32_t* after, uint64_t* rng)
 
 
 cdef struct Top:
+    # Words in the order of their probabilities, of which the first ones can be drawn.
     Py_ssize_t most
     double share
+    bint interpolated
     int* words
     uint32_t* states
     double* sums
+    long long* seen  # the draw in which each word was last met
+    long long n_draws
+
+
+cdef struct Merge:
+    # The children on the path of a state, each level from the heaviest down.
+    Py_ssize_t depth
+    uint32_t[MOST_ORDERS] path
+    double[MOST_ORDERS] factors
+    double[MOST_ORDERS] heads  # weight of the next child, zero after the last one
+    long long[MOST_ORDERS] at
+
+
+cdef inline void set_head(const Children* c, Merge* merge, Py_ssize_t k) noexcept nogil:
+    cdef uint32_t s = merge.path[k]
+    cdef long long i = merge.at[k]
+    merge.heads[k] = merge.factors[k] * weight_of(c, s, i) if i < c.starts[s + 1] else 0.0
+
+
+cdef inline void begin_merge(
+    const Children* c, uint32_t state, const double* powers, Merge* merge
+) noexcept nogil:
+    cdef Py_ssize_t k
+    merge.depth = follow(c, state, powers, merge.path, merge.factors)
+    for k in range(merge.depth + 1):
+        merge.at[k] = c.starts[merge.path[k]]
+        set_head(c, merge, k)
+
+
+cdef inline bint is_met(const Children* c, const Merge* merge, Py_ssize_t level, int word,
+                        Top* top) noexcept nogil:
+    """Whether a longer context has its own weight of a word, which then comes first."""
+    cdef Py_ssize_t k
+    if top.interpolated:
+        if top.seen[word] == top.n_draws:
+            return True
+        top.seen[word] = top.n_draws
+        return False
+    for k in range(level):
+        if is_child(c, merge.path[k], word):
+            return True
+    return False
 
 
 cdef int draw_top(
     const Children* c, uint32_t state, const double* powers, Top* top, uint32_t* after,
     uint64_t* rng
 ) noexcept nogil:
-    """One of the most probable words after a state: a merge of the children on its path."""
-    cdef uint32_t[MOST_ORDERS] path
-    cdef double[MOST_ORDERS] factors
-    cdef long long[MOST_ORDERS] at
-    cdef Py_ssize_t depth = 0, k, best, n = 0
-    cdef double weight, heaviest, total = 0.0, enough, u
-    path[0], factors[0], at[0] = state, 1.0, c.starts[state]
-    while path[depth]:
-        factors[depth + 1] = factors[depth] * powers[path[depth] - 1]
-        path[depth + 1] = <uint32_t>c.links[path[depth]]
-        depth += 1
-        at[depth] = c.starts[path[depth]]
-    enough = total_of(c, state) * (1.0 if top.most < c.starts[1] else top.share)
+    """One of the most probable words after a state: a merge of the children on its path.
+
+    It ends early where a number drawn for all words is reached; if it is not, another one is drawn
+    for those that can be.
+    """
+    cdef Merge merge
+    cdef Py_ssize_t k, best, n = 0
+    cdef double total = 0.0, whole = total_of(c, state), u = sk_uniform(rng) * whole
+    cdef bint both = top.most < c.starts[1] and top.share < 1.0
+    cdef double enough = whole if both else whole * top.share
+    cdef int word
+    begin_merge(c, state, powers, &merge)
+    top.n_draws += 1
     while n < top.most and total < enough:
-        best, heaviest = -1, 0.0
-        for k in range(depth + 1):
-            if at[k] < c.starts[path[k] + 1]:
-                weight = factors[k] * weight_of(c, path[k], at[k])
-                if weight > heaviest:
-                    best, heaviest = k, weight
-        if best < 0:
+        best = 0
+        for k in range(1, merge.depth + 1):
+            if merge.heads[k] > merge.heads[best]:
+                best = k
+        if merge.heads[best] <= 0.0:
             break
-        for k in range(best):  # a longer context has its own weight of this word
-            if is_child(c, path[k], c.words[at[best]]):
-                break
-        else:
-            total += heaviest
-            top.words[n], top.states[n] = c.words[at[best]], c.states[at[best]]
-            top.sums[n] = total
+        word = c.words[merge.at[best]]
+        if not is_met(c, &merge, best, word, top):
+            total += merge.heads[best]
+            top.words[n], top.states[n], top.sums[n] = word, c.states[merge.at[best]], total
             n += 1
-        at[best] += 1
-    if top.most < c.starts[1]:  # the share is one of what the cut has left
+            if u < total and not both:
+                break
+        merge.at[best] += 1
+        set_head(c, &merge, best)
+    if both:  # the share is one of what the cut has left
         enough = top.share * total
         while n > 1 and top.sums[n - 2] >= enough:
             n -= 1
-    u = sk_uniform(rng) * top.sums[n - 1]
-    k = 0
-    while k < n - 1 and top.sums[k] <= u:
-        k += 1
+    if both or u >= total:
+        u = sk_uniform(rng) * top.sums[n - 1]
+    k = n - 1
+    while k > 0 and top.sums[k - 1] > u:
+        k -= 1
     after[0] = top.states[k]
     return top.words[k]
 
@@ -321,7 +373,9 @@ def draw_sentences(
     cdef uint32_t[::1] top_states = np.empty(n_top, dtype=np.uint32)
     cdef double[::1] top_sums = np.empty(n_top)
     cdef bint only_top = top is not None
-    best = Top(n_top, top[1] if only_top else 1.0, &top_words[0], &top_states[0], &top_sums[0])
+    cdef long long[::1] seen = np.zeros(c.starts[1] if only_top else 1, dtype=np.int64)
+    best = Top(n_top, top[1] if only_top else 1.0, children[5], &top_words[0], &top_states[0],
+               &top_sums[0], &seen[0], 0)
     out = []
     for s in range(n):
         now, i = state, 0

@@ -51,7 +51,9 @@ class Search:
     def distributions(self, corpus):
         """Probability of every word after each unfinished sentence."""
         states, children = self.score(corpus)[1], self._plain_children
-        return _draws.distributions(states, children.arrays, self.index, self.n_words)
+        return _draws.distributions(
+            states, children.arrays, self.index, children.backoff, self.n_words
+        )
 
     def draw(self, corpus, n, rng, temperature, top, max_length):
         """Endings of one unfinished sentence, as words one after the other and offsets."""

@@ -82,21 +82,40 @@ def with_gaps(model, path, rng):
     return NGramLM.from_arpa(path)
 
 
+def assert_drawn_in_proportion(model, contexts, **settings):
+    """Words after each context against the model's own distribution, whatever its sum."""
+    n = 20_000
+    for context in contexts:
+        drawn = Counter(model.sample(n, 0, context=context, max_length=1, **settings))
+        expected = n * changed(model.predict_proba([context])[0], **settings)
+        names = [f"{context} {token}".removesuffix(" </s>") for token in model.vocabulary_]
+        observed = np.array([drawn[name] for name in names])
+        possible = expected > 0
+        assert observed[~possible].sum() == 0
+        assert stats.chisquare(observed[possible], expected[possible]).pvalue > 1e-4
+
+
 @pytest.mark.parametrize("settings", [{}, {"temperature": 1.7}, {"top_k": 4}], ids=str)
 def test_draws_follow_models_from_which_shorter_ngrams_are_missing(tmp_path, settings, rng):
     """Their probabilities do not sum to one, and are taken in proportion."""
     words = rng.choice(list("abcdef"), p=np.arange(1, 7) / 21, size=600)
     text = [" ".join(part) for part in np.split(words, np.cumsum(rng.integers(0, 9, 120)))]
     whole = NGramLM(5).fit(text)
-    model, n = with_gaps(whole, tmp_path / "model.arpa", rng), 20_000
+    model = with_gaps(whole, tmp_path / "model.arpa", rng)
     assert model.n_ngrams_.sum() < 0.8 * whole.n_ngrams_.sum()
-    for context in ("a b f e", "f f f", "e d f", "f d e c"):
-        drawn = Counter(model.sample(n, 0, context=context, max_length=1, **settings))
-        expected = n * changed(model.predict_proba([context])[0], **settings)
-        names = [f"{context} {token}".removesuffix(" </s>") for token in model.vocabulary_]
-        observed = np.array([drawn[name] for name in names])
-        possible = expected > 0
-        assert stats.chisquare(observed[possible], expected[possible]).pvalue > 1e-4
+    assert_drawn_in_proportion(model, ["a b f e", "f f f", "e d f", "f d e c"], **settings)
+
+
+@pytest.mark.parametrize("settings", [{"top_k": 3}, {"top_p": 0.6}], ids=str)
+def test_draws_follow_models_in_which_longer_ngrams_may_be_less_probable(settings, rng):
+    """As in those that back off, where no probability has a part of the shorter n-gram's."""
+    words = rng.choice(list("abcdef"), p=np.arange(1, 7) / 21, size=600)
+    model = NGramLM(3).fit([" ".join(part) for part in words.reshape(-1, 6)])
+    lighter = rng.uniform(0.5, 1.5, len(model.words_)).astype(np.float32)  # and none the same
+    lighter[: model.n_ngrams_[0]] = 0.0
+    model.log_proba_ = model.log_proba_ - lighter
+    model.log_backoff_ = np.zeros_like(model.log_backoff_)
+    assert_drawn_in_proportion(model, ["a b f", "f f", "e d f", "f d e c"], **settings)
 
 
 def test_sentences_are_drawn_as_often_as_they_are_probable():

@@ -124,8 +124,9 @@ def test_own_and_other_words_of_a_state_have_all_of_its_weight(power, rng):
         backoff = np.exp(power * log_backoff.astype(float))
         return _draws.make_children(contexts, words, order, weights, backoff, index)
 
-    proba = _draws.distributions(states, children(1.0), index, 8)
-    starts, _, _, sums, rest = children(power)
+    backoff = np.exp(log_backoff.astype(float))
+    proba = _draws.distributions(states, children(1.0), index, backoff, 8)
+    starts, _, _, sums, rest, _ = children(power)
     own = np.where(np.diff(starts) > 0, sums[starts[1:] - 1], 0.0)
     assert_allclose(own + rest, (proba**power).sum(axis=1), rtol=1e-10)
 
