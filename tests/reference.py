@@ -204,16 +204,29 @@ def modified_discounts(counts):
     return [0.0, *found] if all(0 <= d <= k + 1 for k, d in enumerate(found)) else [0, 0.5, 1, 1.5]
 
 
-def ngram_proba(sentences, order, smoothing, vocabulary):
+def ngram_proba(sentences, order, smoothing, vocabulary, prune=(0,)):
     """A function p(token, context) by the definition of each smoothing; context is a tuple.
 
-    The vocabulary has <unk> and </s>, which can be predicted, but not <s>.
+    The vocabulary has <unk> and </s>, which can be predicted, but not <s>. n-grams that were seen
+    at most as often as `prune` says for their order, the last number for all longer ones, give all
+    that they have to the lower order, as KenLM's do; discounts are those of all n-grams.
     """
     raw = count_ngrams(sentences, order)
     counts = continuation_counts(raw) if smoothing == "modified-kneser-ney" else raw
     discounts = [modified_discounts(c) for c in counts]
     singles = [[sum(c == k for c in level.values()) for k in range(3)] for level in raw]
     size = len(vocabulary)
+
+    def taken_and_given(n):
+        """What is taken off counts of 0, 1, 2 and more, and what they give to the lower order."""
+        if smoothing == "witten-bell":
+            return [0.0] * 4, [0.0, 1.0, 1.0, 1.0]
+        d = discounts[n]
+        if smoothing == "absolute":
+            once, twice = singles[n][1] - (n == 1 and raw[1][("<s>",)] == 1), singles[n][2]
+            twice -= n == 1 and raw[1][("<s>",)] == 2
+            d = [0.0] + 3 * [once / (once + 2 * twice) if once and twice else 0.5]
+        return d, d
 
     def proba(token, context):
         context = context[max(0, len(context) - order + 1) :]
@@ -226,15 +239,15 @@ def ngram_proba(sentences, order, smoothing, vocabulary):
         lower = proba(token, context[1:]) if context else 1 / size
         if not seen:
             return lower
-        if smoothing == "witten-bell":
-            return (own + len(seen) * lower) / (total + len(seen))
-        if smoothing == "absolute":
-            once, twice = singles[n][1] - (n == 1 and raw[1][("<s>",)] == 1), singles[n][2]
-            twice -= n == 1 and raw[1][("<s>",)] == 2
-            d = [0.0] + 3 * [once / (once + 2 * twice) if once and twice else 0.5]
-        else:
-            d = discounts[n]
-        left = sum(d[min(c, 3)] for c in seen.values())
-        return (own - d[min(own, 3)] + left * lower) / total
+        taken, given = taken_and_given(n)
+        total, left, least = 0.0, 0.0, prune[min(n, len(prune)) - 1]
+        for t, c in seen.items():
+            kind = min(c, 3)
+            total += c - taken[kind] + given[kind]
+            left += given[kind]
+            if raw[n][(*context, t)] <= least:
+                left += c - taken[kind]
+                own = 0 if t == token else own
+        return (own - taken[min(own, 3)] + left * lower) / total
 
     return proba

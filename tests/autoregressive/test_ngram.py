@@ -94,6 +94,21 @@ def test_pruned_ngrams_leave_their_part_to_shorter_ones(rng):
     assert_allclose(pruned.predict_proba(text[:30]).sum(axis=1), 1.0, rtol=1e-6)
 
 
+@pytest.mark.parametrize("prune", [(0, 1), (0, 0, 1), (0, 1, 3)], ids=str)
+@pytest.mark.parametrize("smoothing", SMOOTHINGS[:3])
+def test_pruned_probabilities_are_those_of_the_definition(smoothing, prune, rng):
+    text = random_text(rng)
+    model = NGramLM(4, smoothing=smoothing, prune=prune).fit(text)
+    assert model.n_ngrams_[3] < NGramLM(4).fit(text).n_ngrams_[3]
+    predicted = [token for token in model.vocabulary_ if token != "<s>"]
+    proba = ngram_proba([s.split() for s in text], 4, smoothing, predicted, prune)
+    for sentence in ["a b c d e f g a", "g g g g g", "a new b", "", *text[:5]]:
+        tokens = [t if t in predicted else "<unk>" for t in sentence.split()]
+        path = ["<s>", *tokens, "</s>"]
+        expected = [np.log(proba(path[i], tuple(path[:i]))) for i in range(1, len(path))]
+        assert_allclose(model.token_log_proba([sentence])[0], expected, rtol=1e-5, atol=1e-6)
+
+
 def test_rare_words_are_unknown(rng):
     text = [*random_text(rng), "once upon a time"]
     model = NGramLM(3, min_count=2).fit(text)
