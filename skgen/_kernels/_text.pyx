@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cpython.unicode cimport PyUnicode_KIND, PyUnicode_DATA, PyUnicode_READ, Py_UNICODE_ISSPACE
-from libc.stdint cimport uint64_t
+from cpython.unicode cimport PyUnicode_KIND, PyUnicode_DATA, Py_UNICODE_ISSPACE
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "ngram.h" nogil:
     ctypedef struct sk_slot:
@@ -16,35 +16,44 @@ cdef uint64_t FNV_START = 14695981039346656037u
 cdef uint64_t FNV_PRIME = 1099511628211u
 cdef Py_ssize_t LEAST_SIZE = 1024
 
-cdef bint[128] BLANK
-for _i in range(128):
+cdef bint[256] BLANK
+for _i in range(256):
     BLANK[_i] = chr(_i).isspace()
 
+ctypedef fused char_t:
+    uint8_t
+    uint16_t
+    uint32_t
 
-cdef inline bint is_blank(Py_UCS4 c) noexcept:
+
+cdef inline bint is_blank(uint32_t c) noexcept:
     """Whether str.split() splits here."""
-    return BLANK[<int>c] if <int>c < 128 else Py_UNICODE_ISSPACE(c)
+    return BLANK[c] if c < 256 else Py_UNICODE_ISSPACE(c)
 
 
-cdef inline uint64_t hashed(int kind, const void* data, Py_ssize_t start, Py_ssize_t end) noexcept:
-    """FNV-1a over the characters. Two words of the same 64 bits would be taken for one."""
+cdef inline uint64_t hashed_to(
+    const char_t* text, Py_ssize_t* at, Py_ssize_t stop, bint whole
+) noexcept:
+    """Go to the next blank, or with `whole` to the stop; FNV-1a over the characters on the way."""
     cdef uint64_t h = FNV_START
-    cdef Py_ssize_t i
-    for i in range(start, end):
-        h = (h ^ <uint64_t>PyUnicode_READ(kind, data, i)) * FNV_PRIME
+    cdef Py_ssize_t i = at[0]
+    while i < stop and (whole or not is_blank(text[i])):
+        h = (h ^ text[i]) * FNV_PRIME
+        i += 1
+    at[0] = i
     h ^= h >> 29
     return h if h != SK_EMPTY else 0
 
 
-cdef inline Py_ssize_t next_end(
-    int kind, const void* data, Py_ssize_t start, Py_ssize_t length, bint chars
+cdef inline uint64_t hashed(
+    int kind, const void* data, Py_ssize_t* at, Py_ssize_t stop, bint whole
 ) noexcept:
-    """Where the token ends that starts here."""
-    if chars:
-        return start + 1
-    while start < length and not is_blank(PyUnicode_READ(kind, data, start)):
-        start += 1
-    return start
+    """The same for a string. Two words of the same 64 bits would be taken for one."""
+    if kind == 1:
+        return hashed_to(<const uint8_t*>data, at, stop, whole)
+    if kind == 2:
+        return hashed_to(<const uint16_t*>data, at, stop, whole)
+    return hashed_to(<const uint32_t*>data, at, stop, whole)
 
 
 def word_table(list words):
@@ -102,11 +111,11 @@ def encode(list texts, uint64_t[:, ::1] table, list words, bint grow, bint chars
         m += 1
         i = 0
         while i < length:
-            if not chars and is_blank(PyUnicode_READ(kind, data, i)):
+            j = i
+            h = hashed(kind, data, &j, i + 1 if chars else length, chars)
+            if j == i:  # a blank
                 i += 1
                 continue
-            j = next_end(kind, data, i, length, chars)
-            h = hashed(kind, data, i, j)
             at = sk_find(<sk_slot*>&table[0, 0], table.shape[0], h)
             number = unknown
             if table[at, 0] == h:
@@ -119,7 +128,7 @@ def encode(list texts, uint64_t[:, ::1] table, list words, bint grow, bint chars
                     table = _grown(np.asarray(table))
             tokens[m] = number
             m += 1
-            i = j
+            i = j if chars else j + 1
         tokens[m] = end
         m += 1
     offsets[n] = m
@@ -139,7 +148,8 @@ def _most_tokens(list texts, bint chars):
 
 
 def _hash(str word):
-    return hashed(PyUnicode_KIND(word), PyUnicode_DATA(word), 0, len(word))
+    cdef Py_ssize_t at = 0
+    return hashed(PyUnicode_KIND(word), PyUnicode_DATA(word), &at, len(word), True)
 
 
 def _filled(size):
