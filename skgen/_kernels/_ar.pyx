@@ -337,24 +337,64 @@ def burg(
     return coef[:p], partial[:p], error
 
 
-def burg_frames(const double[:, ::1] frames, Py_ssize_t p, n_threads=None):
-    """Burg's method on each row of frames.
+def each_recursion(
+    const double[::1] x, const Py_ssize_t[::1] offsets, Py_ssize_t p, bint by_burg, n_threads=None
+):
+    """Burg's method, or Levinson's recursion on autocovariances, of each sequence by itself.
 
     Returns
     -------
-    coef, partial : ndarray of shape (n_frames, p)
-    error : ndarray of shape (n_frames, p + 1)
+    coef, partial : ndarray of shape (n_sequences, p)
+    error : ndarray of shape (n_sequences, p + 1)
     """
-    cdef Py_ssize_t n_frames = frames.shape[0], n = frames.shape[1], i
+    cdef Py_ssize_t n_seq = offsets.shape[0] - 1, s
     cdef int threads = 1
-    coef, partial = np.empty((n_frames, max(p, 1))), np.empty((n_frames, max(p, 1)))
-    error = np.empty((n_frames, p + 1))
+    coef, partial = np.empty((n_seq, max(p, 1))), np.empty((n_seq, max(p, 1)))
+    error = np.empty((n_seq, p + 1))
     cdef double[:, ::1] a = coef, k = partial, e = error
-    cdef Py_ssize_t[::1] offsets = np.array([0, n], dtype=np.intp)
     threads = sk_enter_parallel(
-        1 if <double>n_frames * n * p < ONE_THREAD_PRODUCTS else n_threads or 0
+        1 if <double>x.shape[0] * p < ONE_THREAD_PRODUCTS else n_threads or 0
     )
-    for i in prange(n_frames, nogil=True, schedule="dynamic", chunksize=16, num_threads=threads):
-        burg_one(&frames[i, 0], &offsets[0], 1, NULL, p, &a[i, 0], &k[i, 0], &e[i, 0])
+    for s in prange(n_seq, nogil=True, schedule="dynamic", chunksize=16, num_threads=threads):
+        if by_burg:
+            burg_one(&x[0], &offsets[s], 1, NULL, p, &a[s, 0], &k[s, 0], &e[s, 0])
+        else:
+            yule_walker_one(
+                &x[offsets[s]], offsets[s + 1] - offsets[s], p, &a[s, 0], &k[s, 0], &e[s, 0]
+            )
     sk_leave_parallel()
     return coef[:, :p], partial[:, :p], error
+
+
+cdef void yule_walker_one(
+    const double* x, Py_ssize_t n, Py_ssize_t p, double* coef, double* partial, double* error
+) noexcept nogil:
+    cdef Py_ssize_t j
+    cdef double* c = <double*>malloc(2 * (p + 1) * sizeof(double))
+    memset(c, 0, (p + 1) * sizeof(double))
+    products(x, n, p, c)
+    for j in range(p + 1):
+        c[j] /= n
+    sk_ar_levinson(c, p, 1.0, coef, partial, error, c + p + 1)
+    free(c)
+
+
+def each_gram(
+    const double[::1] x, const Py_ssize_t[::1] offsets, Py_ssize_t p, n_threads=None
+):
+    """The lower triangle of :func:`lagged_gram` of each sequence: (n_sequences, p + 2, p + 2)."""
+    cdef Py_ssize_t n_seq = offsets.shape[0] - 1, s
+    cdef int threads = 1
+    grams = np.zeros((n_seq, p + 2, p + 2))
+    scratch = np.empty((n_seq, (p + 1) * (p + 1)))
+    cdef double[:, :, ::1] G = grams
+    cdef double[:, ::1] c = scratch
+    threads = sk_enter_parallel(
+        1 if <double>x.shape[0] * p < ONE_THREAD_PRODUCTS else n_threads or 0
+    )
+    for s in prange(n_seq, nogil=True, schedule="dynamic", chunksize=16, num_threads=threads):
+        add_gram(
+            &x[offsets[s]], offsets[s + 1] - offsets[s], p, 1.0, &c[s, 0], &G[s, 0, 0]
+        )
+    sk_leave_parallel()
+    return grams

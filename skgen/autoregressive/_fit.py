@@ -82,10 +82,14 @@ def choose(task, log_liks, n):
     """The order to take; Akaike's, Bayes', Hannan and Quinn's criterion of order 0, 1, ..."""
     d, r, m = task.shape
     size = np.arange(len(log_liks)) * d * d + ((r + m) * d + d * (d + 1) // 2)
-    price = {"aic": 2.0, "bic": np.log(n), "hqic": 2 * np.log(np.log(max(n, 3.0)))}
-    paths = {name: each * size - 2 * log_liks for name, each in price.items()}
+    paths = {name: each * size - 2 * log_liks for name, each in prices(n).items()}
     paths["loglik"] = log_liks
     return (task.order if task.criterion is None else int(paths[task.criterion].argmin())), paths
+
+
+def prices(n):
+    """What a parameter costs by each criterion, of n rows."""
+    return {"aic": 2.0, "bic": np.log(n), "hqic": 2 * np.log(np.log(max(n, 3.0)))}
 
 
 def gaussian_log_liks(scatter, n, floor):

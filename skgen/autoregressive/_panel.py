@@ -10,6 +10,7 @@ from .._kernels import _ar_exact
 from .._sequences import Sequences
 from . import _steps as steps
 from ._model import ARParams
+from ._panel_moments import fit_moments, moments
 
 CRITERIA = (None, "aic", "bic", "hqic")
 
@@ -18,10 +19,10 @@ def fit_each(model, sequences):
     """Fit a model to each sequence and store their attributes with a leading axis."""
     x = np.asarray(sequences.rows.values, dtype=np.float64)
     terms = model._terms()
-    compiled = x.shape[1] == 1 and model.method == "exact" and not terms.varies
-    if compiled and np.ndim(model.order) == 0:
+    plain = x.shape[1] == 1 and not terms.varies and np.ndim(model.order) == 0
+    if plain and model.method == "exact":
         _fit_compiled(model, sequences, x[:, 0])
-    else:
+    elif not (plain and not model.prior and fit_moments(model, sequences, x)):
         _fit_one_by_one(model, sequences)
     late = np.flatnonzero(~model.converged_)
     if len(late):
@@ -38,7 +39,7 @@ def _fit_compiled(model, sequences, x):
     _, order, criterion = model._order(sequences.lengths - model.diff, x[:, None])
     _check_lengths(model, sequences, x, 0 if criterion else order)
     ends = sequences.offsets
-    model.location_, model.scale_ = _moments(x, ends)
+    model.location_, model.scale_ = moments(x, ends)
     x, ends = steps.at_least(max(order, 1) + model.diff, x[:, None], ends)
     values, gone = steps.filled(x, ends, model.diff) if model.diff else (x, np.isnan(x))
     missing, gaps = steps.missing(gone, ends)
@@ -73,15 +74,6 @@ def _check_lengths(model, sequences, x, order):
             f"order={model.order!r} with pooled=False: sequence {s} has {seen[s]} values for "
             f"{needed} parameters; leave it out or use a lower order."
         )
-
-
-def _moments(x, offsets):
-    """Mean and standard deviation of each sequence, of shape (n_sequences, 1)."""
-    seen = ~np.isnan(x)
-    n = np.add.reduceat(seen, offsets[:-1])
-    mean = np.add.reduceat(np.where(seen, x, 0.0), offsets[:-1]) / n
-    rest = np.where(seen, x - np.repeat(mean, np.diff(offsets)), 0.0)
-    return mean[:, None], np.sqrt(np.add.reduceat(rest**2, offsets[:-1]) / n)[:, None]
 
 
 def _fit_one_by_one(model, sequences):

@@ -61,7 +61,9 @@ def lpc(frames: ArrayLike, order: int) -> np.ndarray:
         )
     if not np.isfinite(x).all():
         raise ValueError("frames has values that are not finite; lpc takes no gaps, AR does.")
-    coef, _, _ = _ar.burg_frames(np.atleast_2d(x), int(order))
+    frames = np.atleast_2d(x)
+    offsets = np.arange(len(frames) + 1) * frames.shape[1]
+    coef, _, _ = _ar.each_recursion(frames.ravel(), offsets, int(order), True)
     out = np.concatenate([np.ones((len(coef), 1)), -coef], axis=1)
     return out[0] if x.ndim == 1 else out
 

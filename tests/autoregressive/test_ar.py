@@ -463,9 +463,41 @@ def test_a_panel_is_a_fit_of_each(rng, order):
         model.predict(X[:2])
 
 
-@pytest.mark.parametrize("settings", [{"method": "burg"}, {"trend": "linear"}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *[
+            {"method": method, "order": order, "trend": trend}
+            for method in ("conditional", "yule-walker", "burg")
+            for order in (0, 2, "aic", "bic", "hqic")
+            for trend in ("constant", None)
+        ],
+        {"method": "conditional", "order": 2, "diff": 1},
+        {"method": "burg", "order": "bic", "diff": 1},
+        {"method": "conditional", "order": [2]},
+        {"method": "conditional", "order": 2, "prior": 1.0},
+        {"order": 2, "trend": "linear"},
+    ],
+    ids=str,
+)
 def test_a_panel_takes_all_settings(rng, settings):
-    X = [ar_series(COEF, n, rng) for n in (90, 60)]
-    model = AR(2, pooled=False, **settings).fit(X)
+    X = [ar_series(COEF, n, rng, mean=n / 10) for n in (90, 60, 200, 75)]
+    model = AR(max_order=6, pooled=False, **settings).fit(X)
     for s, x in enumerate(X):
-        assert_allclose(model.coef_[s], AR(2, **settings).fit(x).coef_)
+        own = AR(max_order=6, **settings).fit(x)
+        p = len(own.coef_)
+        assert_allclose(model.coef_[s][:p], own.coef_, rtol=1e-8, atol=1e-10)
+        assert_allclose(model.coef_[s][p:], 0)
+        for name in ("intercept_", "noise_variance_", "log_lik_", "order_", "location_", "scale_"):
+            found, expected = getattr(model, name)[s], getattr(own, name)
+            assert_allclose(found, expected, rtol=1e-8, atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("method", ["conditional", "yule-walker", "burg"])
+def test_a_panel_with_a_series_that_takes_more_care_is_a_fit_of_each(rng, method):
+    X = [ar_series(COEF, 90, rng), np.arange(50.0)[:, None], np.full((40, 1), 3.0)]
+    with pytest.warns(ConvergenceWarning, match="column 0"):
+        model = AR(2, method=method, pooled=False).fit(X)
+    assert_allclose(model.coef_[0], AR(2, method=method).fit(X[0]).coef_)
+    with pytest.raises(ValueError, match="order=9 needs more"):
+        AR(9, method=method, pooled=False).fit([X[0], X[1][:5]])
