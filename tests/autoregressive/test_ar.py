@@ -501,3 +501,21 @@ def test_a_panel_with_a_series_that_takes_more_care_is_a_fit_of_each(rng, method
     assert_allclose(model.coef_[0], AR(2, method=method).fit(X[0]).coef_)
     with pytest.raises(ValueError, match="order=9 needs more"):
         AR(9, method=method, pooled=False).fit([X[0], X[1][:5]])
+
+
+@pytest.mark.parametrize("criterion", ["aic", "bic", "hqic"])
+def test_a_panel_chooses_as_each_would(rng, criterion):
+    X = [ar_series(COEF, n, rng) for n in rng.integers(18, 30, size=150)]
+    settings = {"order": criterion, "max_order": 5, "method": "conditional"}
+    model = AR(pooled=False, **settings).fit(X)
+    assert_array_equal(model.order_, [AR(**settings).fit(x).order_ for x in X])
+
+
+def test_a_panel_keeps_the_digits_of_smooth_series(rng):
+    smooth = rng.standard_normal((3000, 1))
+    for _ in range(3):
+        smooth = np.cumsum(smooth, axis=0)
+    model = AR(3, method="conditional", pooled=False).fit([smooth, smooth[:500]])
+    own = AR(3, method="conditional").fit(smooth)
+    assert_allclose(model.coef_[0], own.coef_, rtol=1e-9)
+    assert_allclose(own.coef_, [3, -3, 1], atol=0.1)
