@@ -158,3 +158,36 @@ def scatter(const floating[:, ::1] X, const double[:, ::1] resp, Py_ssize_t n_ca
                     continue
                 add(&out[j, <Py_ssize_t>X[i, j], 0], &resp[i, 0], K)
     return np.asarray(out)
+
+
+def draw(
+    const double[:, :, ::1] cumulated, const Py_ssize_t[::1] which, const double[:, ::1] uniforms
+):
+    """Categories drawn in each of d columns, as floats.
+
+    Parameters
+    ----------
+    cumulated : ndarray of shape (K, d, C)
+        Sums of weights along the last axis.
+    which : ndarray of shape (n,), intp
+        The distribution of each draw, from 0 to K - 1.
+    uniforms : ndarray of shape (n, d)
+        Independent draws from [0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+    """
+    cdef Py_ssize_t n = uniforms.shape[0], d = uniforms.shape[1], K = cumulated.shape[0]
+    cdef Py_ssize_t C = cumulated.shape[2], i, j
+    if not (which.shape[0] == n and cumulated.shape[1] == d and C > 0):
+        raise ValueError("arrays of inconsistent shape")
+    cdef double[:, ::1] out = np.empty((n, d))  # OUT
+    with nogil:
+        for i in range(n):
+            if not 0 <= which[i] < K:
+                with gil:
+                    raise ValueError(f"which[{i}]={which[i]} must be from 0 to {K - 1}.")
+            for j in range(d):
+                out[i, j] = draw_index(&cumulated[which[i], j, 0], C, uniforms[i, j])
+    return np.asarray(out)

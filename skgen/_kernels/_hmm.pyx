@@ -17,6 +17,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 
+from ._counts cimport draw_index
 from ._gaussian cimport gm_scale, gm_statistics, sk_gm_job
 from ._threads cimport sk_enter_parallel, sk_leave_parallel
 
@@ -597,18 +598,19 @@ def sample_chain(
     -------
     ndarray of shape (N,), intp
     """
-    cdef Py_ssize_t K = startprob.shape[0], S = offsets.shape[0] - 1, s, t, state = -1
-    cdef double one = 1.0
+    cdef Py_ssize_t K = startprob.shape[0], S = offsets.shape[0] - 1, s, t, state
     if not (uniforms.shape[0] == offsets[S] and offsets[0] == 0
             and transmat.shape[0] == transmat.shape[1] == K):
         raise ValueError("arrays of inconsistent shape")
+    cdef const double[::1] first = np.cumsum(startprob)
+    cdef const double[:, ::1] following = np.cumsum(transmat, axis=1)
     cdef Py_ssize_t[::1] out = np.empty(uniforms.shape[0], dtype=np.intp)  # OUT
     with nogil:
         for s in range(S):
             for t in range(offsets[s], offsets[s + 1]):
                 if t == offsets[s]:
-                    state = draw(K, &startprob[0], &one, 0, uniforms[t])
-                elif state >= 0:
-                    state = draw(K, &transmat[state, 0], &one, 0, uniforms[t])
+                    state = draw_index(&first[0], K, uniforms[t])
+                else:
+                    state = draw_index(&following[state, 0], K, uniforms[t])
                 out[t] = state
     return np.asarray(out)

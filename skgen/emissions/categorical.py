@@ -181,13 +181,9 @@ class Categorical(Emission):
 
     def sample(self, params, components, rng):
         """One row of codes from each of ``components``."""
-        cdf = params.probs.cumsum(axis=-1)
-        u = rng.random((len(components), params.probs.shape[1]))
-        out = np.empty(u.shape)
-        for j in range(u.shape[1]):  # column by column: n_rows x C at a time
-            column = cdf[components, j]
-            out[:, j] = (column <= u[:, j, None] * column[:, -1:]).sum(axis=1)
-        return out
+        uniforms = rng.random((len(components), params.probs.shape[1]))
+        which = np.ascontiguousarray(components, dtype=np.intp)
+        return _counts.draw(params.probs.cumsum(axis=-1), which, uniforms)
 
     def complete(self, params, rows, component, how="mean", rng=None):
         """``rows`` with missing codes replaced by their means, the likeliest codes, or draws.

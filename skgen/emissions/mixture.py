@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from .._kernels import _counts
 from .._simplex import Simplex
 from .._starts import lloyd, nearest
 from . import _columns
@@ -232,9 +233,9 @@ class Mixture(EmissionArgument, Emission):
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``."""
         M = params.inner_weights.shape[1]
-        cumulated = params.inner_weights.cumsum(axis=1)[components]
-        u = rng.random((len(components), 1)) * cumulated[:, -1:]
-        part = (cumulated <= u).sum(axis=1)
+        cumulated, u = params.inner_weights.cumsum(axis=1), rng.random((len(components), 1))
+        which = np.ascontiguousarray(components, dtype=np.intp)
+        part = _counts.draw(cumulated[:, None], which, u)[:, 0].astype(np.intp)
         return self._inner.sample(self._flat(params), components * M + part, rng)
 
     def complete(self, params, rows, component, how="mean", rng=None):
