@@ -13,6 +13,8 @@ cnp.import_array()
 
 # A sum of terms exp(x - max x) above it has lost nothing to underflow that double can show.
 cdef double TRUSTED = 1e-280
+# What is less, exp makes zero, at the price of a larger number.
+cdef double LEAST_LOG = -746.0
 # A factor up to which products of two such terms may be scaled.
 cdef double MAX_LOG_FACTOR = 300.0
 
@@ -35,7 +37,8 @@ cdef double _log_sum(
     if top == -INFINITY:
         return top
     for i in range(K):
-        total += exp(x[i] + y[i * stride] - top)
+        if x[i] + y[i * stride] - top > LEAST_LOG:
+            total += exp(x[i] + y[i * stride] - top)
     return top + log(total)
 
 
@@ -50,8 +53,8 @@ cdef void _log_step(Chain *chain, const double *x, double *out) noexcept nogil:
     if top == -INFINITY:
         return
     for i in range(K):
-        s = exp(x[i] - top)
-        if s > 0.0:
+        if x[i] - top > LEAST_LOG:
+            s = exp(x[i] - top)
             for j in range(K):
                 out[j] += s * chain.P[i * K + j]
     for j in range(K):
@@ -107,15 +110,18 @@ cdef void _add_pairs(
 ) noexcept nogil:
     """total[i, j] += weight exp(factor + x[i] + y[j]) P[i, j]."""
     cdef Py_ssize_t K = chain.K, i, j
-    cdef double a = -INFINITY, b = -INFINITY, s
+    cdef double a = -INFINITY, b = -INFINITY, s, common
     for i in range(K):
         a = max(a, x[i])
         b = max(b, y[i])
     if a + b + factor < MAX_LOG_FACTOR:
         for j in range(K):
-            chain.scaled[j] = exp(y[j] - b)
+            chain.scaled[j] = exp(y[j] - b) if y[j] - b > LEAST_LOG else 0.0
+        common = weight * exp(a + b + factor)
         for i in range(K):
-            s = weight * exp(a + b + factor) * exp(x[i] - a)
+            if not x[i] - a > LEAST_LOG:
+                continue
+            s = common * exp(x[i] - a)
             for j in range(K):
                 total[i * K + j] += s * chain.scaled[j] * chain.P[i * K + j]
     else:  # the likely states before and after have no transition between them
@@ -145,7 +151,7 @@ cdef void _backward(
                 beta[k] -= step[t + 1]
         for k in range(K):
             p = log_filter[t * K + k]
-            p = weight * exp(p + beta[k]) if p > -INFINITY else 0.0
+            p = weight * exp(p + beta[k]) if p > -INFINITY and p + beta[k] > LEAST_LOG else 0.0
             if resp != NULL:
                 resp[t * K + k] = p
             if t == 0 and starts != NULL:
