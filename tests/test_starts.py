@@ -43,3 +43,10 @@ def test_no_cluster_gets_lost():
     """Both means are the same, and the third row would go to the first one."""
     labels = lloyd(np.array([[0.0], [2.0], [1.0]]), np.ones(3), np.array([4, 4, 7]))
     assert_array_equal(labels, [4, 4, 7])
+
+
+def test_clusters_of_equal_points_are_fewer():
+    points = np.repeat([[0.0], [1.0]], 5, axis=0)
+    labels = clusters(points, np.ones(10), 4, seed=0)
+    assert len(np.unique(labels)) == 2
+    assert labels[0] != labels[-1]

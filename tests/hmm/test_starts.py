@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skgen import GaussianHMM, PoissonHMM
 from skgen._sequences import Rows, Sequences
 from skgen.hmm._problem import part_of
-from skgen.hmm._starts import METHODS, clusters, in_time, like_labels, segments, windows
+from skgen.hmm._starts import METHODS, in_time, like_labels, segments, windows
 
 MEANS = [[0.0], [1.5], [3.0]]
 
@@ -100,13 +100,6 @@ def test_windows_end_with_their_sequence(rng):
     features = windows(points, np.array([0, 10, 20]), 4)
     assert_allclose(features[:10], features[:1].repeat(10, axis=0), atol=1e-9)
     assert_allclose(features[10:], features[10:11].repeat(10, axis=0), atol=1e-9)
-
-
-def test_clusters_of_equal_points_are_fewer(rng):
-    points = np.repeat([[0.0], [1.0]], 5, axis=0)
-    labels = clusters(points, np.ones(10), 4, rng)
-    assert len(np.unique(labels)) == 2
-    assert labels[0] != labels[-1]
 
 
 def test_clusters_are_ordered_by_time_and_by_labels():
