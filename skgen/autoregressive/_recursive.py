@@ -152,7 +152,7 @@ class RecursiveModel(SimulatedAutoregression):
     ...     variance = 0.05 + 0.15 * x[t - 1, 0] ** 2 + 0.8 * variance
     ...     x[t] = np.sqrt(variance) * rng.normal()
     >>> model.fit(x).params_.round(2)
-    array([0.05, 0.15, 0.8 ])
+    array([0.04, 0.14, 0.82])
     """
 
     _fitted = ("params_",)
