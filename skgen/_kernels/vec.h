@@ -2,7 +2,7 @@
  *
  * v_fma is fused where the machine can, and exp uses a table where the machine can look it up at
  * once, so results may differ in the last place from one instruction set to another. (An exp with
- * the same bits on AVX2 and AVX-512 takes 1.6 times as long.)
+ * the same bits on AVX2 and AVX-512 took 1.6 times as long.)
  */
 #define VEC SK_(vec)
 #define IVEC SK_(ivec)
