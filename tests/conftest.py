@@ -3,8 +3,8 @@
 import os
 
 os.environ.setdefault("MPLBACKEND", "agg")
-# Before OpenMP is loaded: idle threads that spin take the processors from other tests.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Before OpenMP is loaded: idle threads that spin for long take the processors from other tests.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import numpy as np
 import pytest

@@ -19,6 +19,7 @@ from ._lags import steps
 from ._particles import Recursion
 from ._simulated import SimulatedAutoregression, interpolated, start_law, warn_if_degenerate
 
+FLAT = 1e-6  # nats per row, by a change of a parameter as large as its start
 TOLERANCES = {  # of the log-likelihood per row, and of parameters in units of their start
     "L-BFGS-B": {"ftol": 1e-15, "gtol": 1e-8},
     "Nelder-Mead": {"fatol": 1e-10, "xatol": 1e-7},
@@ -429,8 +430,9 @@ class Search:
                 bounds=None if bounds is None else bounds / self.unit[:, None],
                 options={"maxiter": self.model.max_iter, **TOLERANCES[solver]},
             )
-            # The last digits may be lost in rounding, where the first search was at its end.
-            z, n_iter, success = found.x, n_iter + found.nit, success or found.success
+            # A search that ends because the last digits are lost in rounding is at its end, too.
+            flat = jac is not None and _slope(found, self.bounds, self.unit) < FLAT
+            z, n_iter, success = found.x, n_iter + found.nit, success or found.success or flat
         found.x, found.nit, found.success = z * self.unit, n_iter, success
         if not (np.isfinite(found.x).all() and found.fun < FORBIDDEN):
             found.x, found.success = start, False
@@ -458,6 +460,15 @@ class Search:
         if len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0:
             out[free] = np.sqrt(np.diag(np.linalg.inv(hessian)))
         return out
+
+
+def _slope(found, bounds, unit):
+    """The largest derivative along which the search could go on."""
+    slope = np.array(found.jac)
+    if bounds is not None:
+        low, high = (bounds / unit[:, None]).T
+        slope[((found.x <= low) & (slope > 0)) | ((found.x >= high) & (slope < 0))] = 0.0
+    return np.abs(slope).max()
 
 
 class CompiledRecursion(Recursion):

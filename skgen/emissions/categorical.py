@@ -183,7 +183,8 @@ class Categorical(Emission):
         """One row of codes from each of ``components``."""
         uniforms = rng.random((len(components), params.probs.shape[1]))
         which = np.ascontiguousarray(components, dtype=np.intp)
-        return _counts.draw(params.probs.cumsum(axis=-1), which, uniforms)
+        cumulated = np.ascontiguousarray(params.probs.cumsum(axis=-1))
+        return _counts.draw(cumulated, which, uniforms)
 
     def complete(self, params, rows, component, how="mean", rng=None):
         """``rows`` with missing codes replaced by their means, the likeliest codes, or draws.

@@ -233,9 +233,12 @@ class Mixture(EmissionArgument, Emission):
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``."""
         M = params.inner_weights.shape[1]
-        cumulated, u = params.inner_weights.cumsum(axis=1), rng.random((len(components), 1))
+        u = rng.random((len(components), 1))
+        cumulated = np.ascontiguousarray(params.inner_weights.cumsum(axis=1)[:, None])
         which = np.ascontiguousarray(components, dtype=np.intp)
-        part = _counts.draw(cumulated[:, None], which, u)[:, 0].astype(np.intp)
+        part = _counts.draw(cumulated, which, u)[:, 0].astype(
+            np.intp
+        )
         return self._inner.sample(self._flat(params), components * M + part, rng)
 
     def complete(self, params, rows, component, how="mean", rng=None):
