@@ -236,9 +236,7 @@ class Mixture(EmissionArgument, Emission):
         u = rng.random((len(components), 1))
         cumulated = np.ascontiguousarray(params.inner_weights.cumsum(axis=1)[:, None])
         which = np.ascontiguousarray(components, dtype=np.intp)
-        part = _counts.draw(cumulated, which, u)[:, 0].astype(
-            np.intp
-        )
+        part = _counts.draw(cumulated, which, u)[:, 0].astype(np.intp)
         return self._inner.sample(self._flat(params), components * M + part, rng)
 
     def complete(self, params, rows, component, how="mean", rng=None):
