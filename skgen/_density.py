@@ -267,6 +267,8 @@ class SequenceDensity(Density):
     ``_single`` tells, and ``_complete(sequences, method, rng)``.
     """
 
+    _single = True  # whether fit was given one array, until fit tells
+
     def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean log density: of the sequences, or of the rows of one sequence given those before.
 
@@ -316,6 +318,14 @@ class SequenceDensity(Density):
             values = self._complete(sequences, method, self._sampling_rng(1, random_state))
         return self._per_step(sequences, values, self._like_fit)
 
+    def _lengths_to_draw(self, n_samples, rng, length):
+        """Numbers of steps of what is drawn, and whether it is one sequence of `n_samples` rows."""
+        if length is not None:
+            return _drawn_lengths(length, n_samples), False
+        if self._single:
+            return np.array([n_samples]), True
+        return rng.choice(self.lengths_, n_samples), False
+
     def _sequences(self, X, *, reset=False, sample_weight=None):
         """X through the door."""
         if not reset:
@@ -331,6 +341,18 @@ class SequenceDensity(Density):
         if sequences.single:
             return container(values)
         return object_array([container(piece) for piece in sequences.split(values)])
+
+
+def _drawn_lengths(length, n_samples):
+    """Numbers of steps of the sequences to draw."""
+    lengths = np.asarray(length)
+    right = lengths.shape in ((), (n_samples,)) and lengths.dtype.kind in "iu"
+    if not right or (lengths < 1).any():
+        raise ValueError(
+            f"length={length!r} must be one positive integer, or one for each of the "
+            f"n_samples={n_samples} sequences."
+        )
+    return np.broadcast_to(lengths, (n_samples,))
 
 
 def sample_rows(density, n_samples, random_state=None):

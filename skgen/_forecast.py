@@ -8,6 +8,12 @@ import numpy as np
 from ._density import RandomState, make_rng
 
 
+def check_horizon(horizon):
+    """Raise where this is no number of steps to come."""
+    if not (isinstance(horizon, Integral) and horizon >= 1):
+        raise ValueError(f"horizon={horizon!r} must be a positive integer, in steps.")
+
+
 class StepForecast:
     """The distribution of the steps to come.
 

@@ -1,6 +1,5 @@
 """What every autoregression can do: one step ahead, densities, forecasts, draws."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
 
 from .._density import RandomState, SequenceDensity
+from .._forecast import check_horizon
 from .._sequences import object_array
 from .._validation import check_features
 from ._signal import Diagnostics, diagnose
@@ -150,8 +150,7 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             With ``mean``, ``interval``, ``quantile``, ``sample``, ``log_prob``.
         """
         self._check_fitted()
-        if not (isinstance(horizon, Integral) and horizon >= 1):
-            raise ValueError(f"horizon={horizon!r} must be a positive integer, in steps.")
+        check_horizon(horizon)
         if context is None and not self._pooled:
             raise ValueError("context=None with pooled=False; pass the sequences to continue.")
         if context is None:
@@ -225,15 +224,9 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             raise ValueError(
                 "a model with exogenous columns draws paths with forecast(...).sample."
             )
-        single = length is None and getattr(self, "_single", True)
-        if single:
-            lengths = np.array([n_samples])
-        elif length is None:
-            lengths = rng.choice(self.lengths_, n_samples)
-        else:
-            lengths = np.broadcast_to(np.asarray(length, dtype=np.intp), n_samples)
+        lengths, one = self._lengths_to_draw(n_samples, rng, length)
         x = self._random(lengths, rng)
-        return (x if single else np.split(x, np.cumsum(lengths)[:-1])), None
+        return (x if one else np.split(x, np.cumsum(lengths)[:-1])), None
 
     # ---- inside -----------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import log_ndtr, logsumexp, ndtri_exp
 
+from ..emissions._base import log_sum
+
 LOG_2PI = np.log(2 * np.pi)
 MAX_CENTRES = 1000
 BLOCK = 1 << 21  # entries of an array of rows times centres
@@ -156,14 +158,6 @@ class Innovations(NamedTuple):
         if len(rows) <= size:
             return function(rows)
         return np.concatenate([function(rows[a : a + size]) for a in range(0, len(rows), size)])
-
-
-def log_sum(a):
-    """Logarithm of the sum of exponentials along the last axis; scipy's takes its time."""
-    if a.shape[-1] == 1:
-        return a[..., 0]
-    top = a.max(axis=-1)
-    return np.log(np.exp(a - top[..., None]).sum(axis=-1)) + top
 
 
 def _quantile(centres, weights, z):

@@ -38,7 +38,7 @@ def lagged(x, offsets, lags):
         All columns of a lag are neighbours.
     """
     n, d = x.shape
-    time = steps(offsets)
+    time = elapsed(offsets)
     out = np.full((n, len(lags), d), np.nan)
     for k, lag in enumerate(lags):
         known = np.flatnonzero(time >= lag)
@@ -46,7 +46,7 @@ def lagged(x, offsets, lags):
     return out.reshape(n, len(lags) * d)
 
 
-def steps(offsets):
+def elapsed(offsets):
     """How many rows of its sequence are before each row."""
     return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
 

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import has_fit_parameter
 
 from .._density import make_rng
-from ._lags import as_lags, lagged, steps
+from ._lags import as_lags, elapsed, lagged
 from ._particles import Recursion
 from ._regression import fit_targets, folds, predict_targets, seeded, unseen_predictions
 from ._simulated import SimulatedAutoregression, interpolated, start_law, warn_if_degenerate
@@ -217,7 +217,7 @@ class NonlinearAR(SimulatedAutoregression):
         x, exog = self._data(sequences)
         weights = self._checked_weights(sequences.rows.weights)
         self.location_, self.scale_, floor = start_law(x, weights)
-        used = steps(sequences.offsets) >= self.order_
+        used = elapsed(sequences.offsets) >= self.order_
         used &= ~np.isnan(x).all(axis=1) & (True if weights is None else weights > 0)
         self._check_rows(int(used.sum()), len(x), exog.shape[1])
         prototypes = [seeded(each, rng) for each in self._prototypes()]

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._innovations import Innovations, log_sum
-from ._lags import steps
+from ..emissions._base import log_sum
+from ._innovations import Innovations
+from ._lags import elapsed
 
 BLOCK = 200_000  # particles that advance together
 
@@ -101,7 +102,7 @@ class Steps(NamedTuple):
 def one_step(recursion, x, exog, offsets, n_particles, rng, *, scores=False):
     """Means, log densities and, if asked, standard normal scores of all rows, as `Steps`."""
     mean, scale = recursion.whole(x, exog, offsets)
-    time = steps(offsets)
+    time = elapsed(offsets)
     first = time < recursion.order
     mean[first], scale[first] = recursion.location, recursion.scale
     out = Steps(mean, np.full_like(x, np.nan), np.zeros(len(x)))

@@ -15,7 +15,7 @@ from .._density import make_rng
 from .._validation import check_array_parameter
 from ._compiled import compile_loops
 from ._fit import LOG_2PI, floored
-from ._lags import steps
+from ._lags import elapsed
 from ._particles import Recursion
 from ._simulated import SimulatedAutoregression, interpolated, start_law, warn_if_degenerate
 
@@ -241,7 +241,7 @@ class RecursiveModel(SimulatedAutoregression):
         x, _ = self._data(sequences)
         self.location_, self.scale_, floor = start_law(x, sequences.rows.weights)
         weights = np.ones(len(x)) if sequences.rows.weights is None else sequences.rows.weights
-        weights = weights * (steps(sequences.offsets) >= self.order) * ~np.isnan(x).any(axis=1)
+        weights = weights * (elapsed(sequences.offsets) >= self.order) * ~np.isnan(x).any(axis=1)
         self._check_rows(weights, x)
         search = Search(self, x, sequences.offsets, weights, floor)
         if np.isnan(x).any() and self.order:
@@ -494,7 +494,7 @@ class CompiledRecursion(Recursion):
         mean, scale = np.full((2, *x.shape), np.nan)
         states = first_states(self.model, self.loops, x, offsets, self.params)
         self.loops.run(x, offsets, self.order, states, self.params, mean, scale)
-        used = steps(offsets) >= self.order
+        used = elapsed(offsets) >= self.order
         if not np.isnan(x).any():
             check_finite(mean[used], scale[used])
         return mean, scale

@@ -6,10 +6,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._forecast import StepForecast
+from ..emissions._base import log_sum
 from ._base import Autoregression
 from ._fit import floored
-from ._innovations import Innovations, log_sum, spread
-from ._lags import steps
+from ._innovations import Innovations, spread
+from ._lags import elapsed
 from ._particles import Walk, blocks, find_segments, one_step, systematic
 from ._var import definite
 
@@ -174,7 +175,7 @@ def paths_of(recursion, z, exog, lengths):
     """Sequences end to end that have these standard normal scores (n, d)."""
     p, longest = recursion.order, int(np.max(lengths))
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    time, which = steps(offsets), np.repeat(np.arange(len(lengths)), lengths)
+    time, which = elapsed(offsets), np.repeat(np.arange(len(lengths)), lengths)
     paths = np.zeros((len(lengths), longest, recursion.d))
     known = np.zeros((len(lengths), longest, exog.shape[1]))
     first = time < p

@@ -268,11 +268,13 @@ def mixture_variance(emission, params, rows, resp, first=0):
 
 
 def log_sum(log_joint):
-    """Log of the sum of exponentials over components; several times quicker than scipy's."""
-    top = log_joint.max(axis=1)
+    """Log of the sum of exponentials along the last axis; several times quicker than scipy's."""
+    if log_joint.shape[-1] == 1:
+        return log_joint[..., 0]
+    top = log_joint.max(axis=-1)
     shift = np.where(top > -np.inf, top, 0.0)
     with np.errstate(divide="ignore"):
-        return np.log(np.exp(log_joint - shift[:, None]).sum(axis=1)) + shift
+        return np.log(np.exp(log_joint - shift[..., None]).sum(axis=-1)) + shift
 
 
 def responsibilities(log_joint, log_prob, log_weights):

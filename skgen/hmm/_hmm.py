@@ -137,7 +137,6 @@ class HMM(MarkovModel):
     """
 
     _fitted = ("transmat_",)
-    _single = True  # whether fit was given one array, until fit tells
     _parameter_constraints: dict = {
         "emission": [Emission, None],
         "n_components": [Interval(Integral, 1, None, closed="left")],

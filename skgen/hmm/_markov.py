@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from .._density import RandomState, SequenceDensity
+from .._forecast import check_horizon
 from .._kernels import _hmm
 from .._sequences import object_array
 from .._validation import check_features
@@ -172,8 +173,7 @@ class MarkovModel(EmissionArgument, SequenceDensity):
             With ``mean``, ``interval``, ``quantile``, ``sample``, ``log_prob`` and ``states``.
         """
         self._check_fitted()
-        if not (isinstance(horizon, Integral) and horizon >= 1):
-            raise ValueError(f"horizon={horizon!r} must be a positive integer, in steps.")
+        check_horizon(horizon)
         params = self._params()
         more = (self._emission(), params, self.n_features_in_)
         if context is None:
@@ -286,13 +286,7 @@ class MarkovModel(EmissionArgument, SequenceDensity):
 
     def _draw(self, n_samples, rng, length=None):
         """Rows and states: arrays of n rows of one sequence, or lists of n sequences."""
-        one = length is None and self._single
-        if one:
-            lengths = np.array([n_samples])
-        elif length is None:
-            lengths = rng.choice(self.lengths_, n_samples)
-        else:
-            lengths = _lengths(length, n_samples)
+        lengths, one = self._lengths_to_draw(n_samples, rng, length)
         offsets, params = np.concatenate([[0], np.cumsum(lengths)]), self._params()
         states = _hmm.sample_chain(offsets, *params.chain, rng.random(offsets[-1]))
         X = self._emission().sample(params.emission, states, rng)
@@ -322,18 +316,6 @@ class MarkovModel(EmissionArgument, SequenceDensity):
             held=self.transmat_held,
         )
         return chain.n_parameters(params.chain) + self._emission().n_parameters(params.emission)
-
-
-def _lengths(length, n_samples):
-    """Numbers of steps of the sequences to draw."""
-    lengths = np.asarray(length)
-    right = lengths.shape in ((), (n_samples,)) and lengths.dtype.kind in "iu"
-    if not right or (lengths < 1).any():
-        raise ValueError(
-            f"length={length!r} must be one positive integer, or one for each of the "
-            f"n_samples={n_samples} sequences."
-        )
-    return np.broadcast_to(lengths, (n_samples,))
 
 
 def _refuse(sequences, log_prob, below=-np.inf):

@@ -340,10 +340,16 @@ class TransformedSequence(TransformerMixin, Wrapper, SequenceDensity, auto_wrap_
         Returns
         -------
         array of shape (n_samples, n_outputs), or object array of sequences
-            With several transformers each sequence gets one of them at random.
+            With several transformers each sequence gets one of them at random. Where the
+            estimator gives the states with its draws, a pair: draws and states.
         """
         self._check_fitted()
         found = self.estimator_.sample(n_samples, random_state, **how)
+        if isinstance(found, tuple):  # with their states
+            return self._drawn_back(found[0], random_state), *found[1:]
+        return self._drawn_back(found, random_state)
+
+    def _drawn_back(self, found, random_state):
         if not is_list(found):
             self._one_transformer("one sequence")
             return self._like_outputs(self._output_map(0).backward(np.asarray(found)))
@@ -355,9 +361,10 @@ class TransformedSequence(TransformerMixin, Wrapper, SequenceDensity, auto_wrap_
             ]
         )
 
-    def _draw(self, n_samples, rng):
+    def _draw(self, n_samples, rng, length=None):
         seed = int(rng.integers(2**31 - 1))
-        found = self.sample(n_samples, seed)
+        found = self.sample(n_samples, seed, **({} if length is None else {"length": length}))
+        found = found[0] if isinstance(found, tuple) else found
         return ([np.asarray(x) for x in found] if is_list(found) else np.asarray(found)), None
 
     # ---- inside -----------------------------------------------------------------------------

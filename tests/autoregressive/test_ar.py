@@ -1,5 +1,7 @@
 """Truths about autoregressions of one column."""
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -321,6 +323,12 @@ def test_samples_have_the_moments_of_the_model(x):
     own = [u[h:] @ u[: len(u) - h] / len(u) for h in range(5)]
     assert_allclose(own, model.autocovariance(4), atol=0.03 * own[0])
     assert_allclose(drawn.mean(), model.mean_, atol=0.03)
+
+
+def test_lengths_to_draw_are_positive_integers(x):
+    for length in (0, 2.5, [3, 4, 5]):
+        with pytest.raises(ValueError, match=rf"length={re.escape(repr(length))} must be one"):
+            AR(1).fit(x).sample(2, length=length)
 
 
 def test_the_spectrum_integrates_to_the_variance(x):

@@ -21,6 +21,7 @@ from skgen import (
     Mixture,
     NGramLM,
     SequenceTransformer,
+    TransformedSequence,
     emissions,
 )
 from skgen._sequences import Rows
@@ -285,6 +286,16 @@ def test_sequences_of_another_kind_are_flagged(walks, contamination, scaled):
     flagged = detector.fit_predict(walks) == -1
     assert flagged[190:].all()
     assert flagged[:190].mean() < 0.06
+
+
+@pytest.mark.parametrize("inner", [AR(1), GaussianHMM(2, random_state=0)], ids=["AR", "HMM"])
+def test_transformed_sequences_have_anomalies(walks, inner):
+    walks = [x[:, 1:] for x in walks]
+    walks[190:] = [10.0 * x for x in walks[190:]]
+    density = TransformedSequence(StandardScaler(), inner, pooled=True)
+    flagged = DensityOutlierDetector(density).fit_predict(walks) == -1
+    assert flagged[190:].all()
+    assert flagged[:190].mean() < 0.1
 
 
 def test_the_score_of_a_sequence_is_its_log_density_per_observed_step(walks):

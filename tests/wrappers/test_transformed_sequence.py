@@ -187,6 +187,16 @@ def test_samples_are_in_the_units_of_the_user(x):
     assert_allclose(np.log(drawn).std(), law.std(), rtol=0.05)
 
 
+def test_samples_come_with_the_states_of_the_chain(x):
+    X = [x[:80], x[80:150], x[150:]]
+    model = TransformedSequence(LOG, GaussianHMM(2, random_state=0), pooled=True).fit(X)
+    drawn, states = model.sample(2, random_state=0, length=7)
+    inner, inner_states = model.estimator_.sample(2, random_state=0, length=7)
+    for back, z, path, expected in zip(drawn, inner, states, inner_states, strict=True):
+        assert_allclose(np.log(back), z)
+        assert_array_equal(path, expected)
+
+
 # ---- sets of sequences -------------------------------------------------------------------------
 
 
