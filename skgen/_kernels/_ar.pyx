@@ -22,6 +22,7 @@ cdef extern from "ar.h" nogil:
     void sk_ar_products(
         const double *x, const double *z, Py_ssize_t n, Py_ssize_t p, double *out
     )
+    double sk_ar_sum(const double *x, Py_ssize_t n)
     void sk_ar_levinson(
         const double *c, Py_ssize_t p, double most, double *phi, double *partial,
         double *error, double *w,
@@ -41,8 +42,8 @@ cdef void add_gram(
     const double* x, Py_ssize_t n, Py_ssize_t p, double weight, double* c, double* G
 ) noexcept nogil:
     """Add the products of 1, x[t-1], ..., x[t-p], x[t] over t = p .. n - 1 to G (p + 2, p + 2)."""
-    cdef Py_ssize_t q = p + 2, i, j, t
-    cdef double total = 0.0
+    cdef Py_ssize_t q = p + 2, i, j
+    cdef double total
     if n <= p:
         return
     memset(c, 0, (p + 1) * (p + 1) * sizeof(double))
@@ -52,8 +53,7 @@ cdef void add_gram(
             c[i * (p + 1) + j] = (
                 c[(i - 1) * (p + 1) + j - 1] + x[p - i] * x[p - j] - x[n - i] * x[n - j]
             )
-    for t in range(p, n):
-        total += x[t]
+    total = sk_ar_sum(x + p, n - p)
     G[0] += weight * (n - p)
     G[(q - 1) * q] += weight * total
     G[(q - 1) * q + q - 1] += weight * c[0]

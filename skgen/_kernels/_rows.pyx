@@ -9,6 +9,10 @@ from libc.string cimport memcpy
 
 cnp.import_array()
 
+cdef extern from "rows.h" nogil:
+    bint sk_all_finite_f64(const double *x, Py_ssize_t n)
+    bint sk_all_finite_f32(const float *x, Py_ssize_t n)
+
 cdef Py_ssize_t BLOCK = 1024  # entries looked at together, a quarter of the L1 cache
 cdef uint64_t MIX = 0x9E3779B97F4A7C15  # odd, close to 2^64 / golden ratio: spreads the keys
 
@@ -16,8 +20,8 @@ cdef uint64_t MIX = 0x9E3779B97F4A7C15  # odd, close to 2^64 / golden ratio: spr
 def scan(cnp.ndarray X not None):
     """Count the missing entries of X and find its first infinite one.
 
-    The entries are taken a block at a time with a loop that the compiler vectorises; a block is
-    looked at closely only where it holds something that is not finite. No memory is allocated.
+    The entries are taken a block at a time, which is looked at closely only where it holds
+    something that is not finite. No memory is allocated.
 
     Returns
     -------
@@ -61,11 +65,13 @@ cdef inline Py_ssize_t scan_block(
     """Add the NaN entries of x to n_missing; the position of the first infinite one, or -1."""
     cdef Py_ssize_t i
     cdef Py_ssize_t n_bad = 0, n_nan = 0
-    for i in range(size):  # x - x is zero for finite x, NaN for the rest
-        n_bad += x[i] - x[i] != 0
-    if n_bad == 0:
+    if floating is double:
+        if sk_all_finite_f64(x, size):
+            return -1
+    elif sk_all_finite_f32(x, size):
         return -1
     for i in range(size):
+        n_bad += x[i] - x[i] != 0  # zero for finite x, NaN for the rest
         n_nan += x[i] != x[i]
     n_missing[0] += n_nan
     if n_nan == n_bad:

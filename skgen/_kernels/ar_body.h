@@ -15,30 +15,69 @@ SK_INLINE double SK_(ar_total)(VEC v) {
     return total;
 }
 
-/* out[j] += sum of x[i] z[i - j] over i < n, for M lags: one load of x serves all of them. */
-SK_INLINE void SK_(ar_dots)(const int M, const double *x, const double *z, ptrdiff_t n, double *out) {
-    VEC sum[8];
+/* out[r + a W] += sum of x[i] z[i - r - a W] over i < n, for R lags r and M multiples a of the W lanes
+ * of a vector. What is loaded for a = 0 serves a = 1 in the next step, and so on: one load for M
+ * products, as loads across the ends of cache lines would take longer than the products. */
+SK_INLINE void SK_(ar_tile)(const int M, const int R, const double *x, const double *z, ptrdiff_t n,
+                            double *out) {
+    enum { W = SK_(lanes) };
+    VEC sum[8], late[8];
     ptrdiff_t i = 0;
-    for (int j = 0; j < M; j++) sum[j] = SK_(v_set)(0);
-    for (; i + SK_(lanes) <= n; i += SK_(lanes)) {
+    for (int k = 0; k < M * R; k++) sum[k] = SK_(v_set)(0);
+    for (int r = 0; r < R; r++)
+        for (int a = 1; a < M; a++) late[r * M + a] = SK_(ar_load)(z - r - a * W);
+    for (; i + W <= n; i += W) {
         VEC v = SK_(ar_load)(x + i);
         SK_UNROLL
-        for (int j = 0; j < M; j++) sum[j] = SK_(v_fma)(v, SK_(ar_load)(z + i - j), sum[j]);
+        for (int r = 0; r < R; r++) {
+            late[r * M] = SK_(ar_load)(z + i - r);
+            SK_UNROLL
+            for (int a = M - 1; a >= 0; a--) {
+                sum[r * M + a] = SK_(v_fma)(v, late[r * M + a], sum[r * M + a]);
+                if (a + 1 < M) late[r * M + a + 1] = late[r * M + a];
+            }
+        }
     }
-    for (int j = 0; j < M; j++) {
-        double total = SK_(ar_total)(sum[j]);
-        for (ptrdiff_t r = i; r < n; r++) total += x[r] * z[r - j];
-        out[j] += total;
-    }
+    for (int r = 0; r < R; r++)
+        for (int a = 0; a < M; a++) {
+            double total = SK_(ar_total)(sum[r * M + a]);
+            for (ptrdiff_t t = i; t < n; t++) total += x[t] * z[t - r - a * W];
+            out[r + a * W] += total;
+        }
 }
 
+/* The sum of x[i] z[i] over i < n, and of x[i] where z is NULL, by several sums at a time. */
+SK_INLINE double SK_(ar_dot)(const double *x, const double *z, ptrdiff_t n) {
+    enum { W = SK_(lanes) };
+    VEC sum[4];
+    ptrdiff_t i = 0;
+    for (int k = 0; k < 4; k++) sum[k] = SK_(v_set)(0);
+    for (; i + 4 * W <= n; i += 4 * W) {
+        SK_UNROLL
+        for (int k = 0; k < 4; k++) {
+            VEC v = SK_(ar_load)(x + i + k * W);
+            sum[k] = z ? SK_(v_fma)(v, SK_(ar_load)(z + i + k * W), sum[k]) : sum[k] + v;
+        }
+    }
+    double total = SK_(ar_total)((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    for (; i < n; i++) total += z ? x[i] * z[i] : x[i];
+    return total;
+}
+
+static double SK_(sk_ar_sum)(const double *x, ptrdiff_t n) { return SK_(ar_dot)(x, NULL, n); }
+
 static void SK_(sk_ar_products)(const double *x, const double *z, ptrdiff_t n, ptrdiff_t p, double *out) {
+    enum { W = SK_(lanes) };
     for (ptrdiff_t start = 0; start < n; start += SK_AR_BLOCK) {
         ptrdiff_t m = n - start < SK_AR_BLOCK ? n - start : SK_AR_BLOCK, j = 0;
         const double *a = x + start, *b = z + start;
-        for (; j + 8 <= p + 1; j += 8) SK_(ar_dots)(8, a, b - j, m, out + j);
-        for (; j + 4 <= p + 1; j += 4) SK_(ar_dots)(4, a, b - j, m, out + j);
-        for (; j <= p; j++) SK_(ar_dots)(1, a, b - j, m, out + j);
+        for (; W >= 2 && j + 4 * W <= p + 1; j += 4 * W)
+            for (int r = 0; r + 2 <= W; r += 2) SK_(ar_tile)(4, 2, a, b - j - r, m, out + j + r);
+        for (; W >= 4 && j + 2 * W <= p + 1; j += 2 * W)
+            for (int r = 0; r + 4 <= W; r += 4) SK_(ar_tile)(2, 4, a, b - j - r, m, out + j + r);
+        for (; j + 8 <= p + 1; j += 8) SK_(ar_tile)(1, 8, a, b - j, m, out + j);
+        for (; j + 4 <= p + 1; j += 4) SK_(ar_tile)(1, 4, a, b - j, m, out + j);
+        for (; j <= p; j++) out[j] += SK_(ar_dot)(a, b - j, m);
     }
 }
 
