@@ -257,7 +257,7 @@ class Sequences:
     @property
     def lengths(self):
         """Number of steps of each sequence."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def weights(self):
@@ -337,6 +337,8 @@ def to_sequences(X, lengths=None, by=None):
 
 def is_frame(X):
     """The library whose frame X is, "pandas" or "polars"; False for everything else."""
+    if type(X) is np.ndarray:
+        return False
     if nw.dependencies.is_pandas_dataframe(X):
         return "pandas"
     return "polars" if nw.dependencies.is_polars_dataframe(X) else False

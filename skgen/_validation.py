@@ -306,7 +306,9 @@ def _as_matrices(estimator, pieces, reset):
 
 
 def _offsets(lengths):
-    return np.concatenate([[0], np.cumsum(lengths)])
+    offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def _columns(x):
