@@ -10,9 +10,9 @@ import numpy as np
 
 cimport numpy as cnp
 from cython.parallel cimport prange
-from libc.math cimport sqrt
-from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.math cimport INFINITY, log, sqrt
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
 
 from ._threads cimport sk_enter_parallel, sk_leave_parallel
 
@@ -22,7 +22,10 @@ cdef extern from "ar.h" nogil:
     void sk_ar_products(
         const double *x, const double *z, Py_ssize_t n, Py_ssize_t p, double *out
     )
-    double sk_ar_sum(const double *x, Py_ssize_t n)
+    double sk_ar_sum(const double *x, Py_ssize_t n, double shift)
+    double sk_ar_centre(
+        const double *x, Py_ssize_t n, double shift, double rest, double *out
+    )
     void sk_ar_levinson(
         const double *c, Py_ssize_t p, double most, double *phi, double *partial,
         double *error, double *w,
@@ -53,7 +56,7 @@ cdef void add_gram(
             c[i * (p + 1) + j] = (
                 c[(i - 1) * (p + 1) + j - 1] + x[p - i] * x[p - j] - x[n - i] * x[n - j]
             )
-    total = sk_ar_sum(x + p, n - p)
+    total = sk_ar_sum(x + p, n - p, 0.0)
     G[0] += weight * (n - p)
     G[(q - 1) * q] += weight * total
     G[(q - 1) * q + q - 1] += weight * c[0]
@@ -108,7 +111,7 @@ def lagged_gram(
     -------
     ndarray of shape (p + 2, p + 2)
     """
-    cdef Py_ssize_t s, q = p + 2
+    cdef Py_ssize_t s, i, j, q = p + 2
     cdef double w
     gram = np.zeros((q, q))
     cdef double[:, ::1] G = gram  # OUT
@@ -119,7 +122,172 @@ def lagged_gram(
             add_gram(
                 &x[offsets[s]], offsets[s + 1] - offsets[s], p, w, &scratch[0], &G[0, 0]
             )
-    return gram + np.tril(gram, -1).T
+        for i in range(q):
+            for j in range(i):
+                G[j, i] = G[i, j]
+    return gram
+
+
+def centred(const double[::1] x):
+    """A complete series without its mean, to the last digit at any offset.
+
+    Returns
+    -------
+    centred : ndarray of shape (n,)
+    mean, variance : float
+    """
+    cdef Py_ssize_t n = x.shape[0]
+    cdef double mean, rest, squares
+    values = np.empty(n)
+    cdef double[::1] out = values
+    with nogil:
+        mean = sk_ar_sum(&x[0], n, 0.0) / n
+        rest = sk_ar_sum(&x[0], n, mean) / n  # what rounding left
+        squares = sk_ar_centre(&x[0], n, mean, rest, &out[0])
+    return values, mean + rest, squares / n
+
+
+# ---- least squares -----------------------------------------------------------------------------
+
+cdef Py_ssize_t best_order(
+    const double* scatter, Py_ssize_t p, double n, double price, double floor
+) noexcept nogil:
+    """The order of least deviance and price of its coefficients."""
+    cdef Py_ssize_t k, best = 0
+    cdef double value, least = INFINITY
+    for k in range(p + 1):
+        value = price * k + n * log(max(scatter[k] / n, floor))
+        if value < least:
+            least, best = value, k
+    return best
+
+
+cdef Py_ssize_t least_squares_one(
+    const double* x, const Py_ssize_t* offsets, Py_ssize_t n_seq, const double* weights,
+    Py_ssize_t p, bint constant, double price, double floor,
+    double* coef, double* scatter, double* last, double* found,
+) noexcept nogil:
+    """Every order up to p given the first p rows, and the best one given as few as it needs.
+
+    ``coef`` (p + 1,) begins with the constant; ``found`` are weighted rows, and the scatter, of the
+    best order. Returns this order; -1 where products have lost half of their digits.
+    """
+    cdef Py_ssize_t q = p + 2, k, i, j, s, a
+    cdef double* L = <double*>calloc(3 * q * q, sizeof(double))
+    cdef double* gram = L + q * q
+    cdef double* c = gram + q * q
+    cdef double* R = L + (q - 1) * q  # of the series itself
+    cdef double w
+    for s in range(n_seq):
+        w = 1.0 if weights == NULL else weights[s]
+        add_gram(x + offsets[s], offsets[s + 1] - offsets[s], p, w, c, L)
+    found[0] = L[0]
+    if not constant:
+        for i in range(1, q):
+            L[i * q] = 0.0
+    memcpy(gram, L, q * q * sizeof(double))
+    k = -1 if factorize(L, q) else p
+    if k >= 0:
+        scatter[p] = R[p + 1] * R[p + 1]
+        for i in range(p, 0, -1):
+            scatter[i - 1] = scatter[i] + R[i] * R[i]
+            last[i - 1] = R[i] / L[i * q + i]
+        if price >= 0:
+            k = best_order(scatter, p, found[0], price, floor)
+    if 0 <= k < p:
+        q = k + 2
+        R = L + (q - 1) * q
+        memset(L, 0, q * q * sizeof(double))
+        for s in range(n_seq):  # the rows t of a sequence, k <= t < p
+            w = 1.0 if weights == NULL else weights[s]
+            add_gram(x + offsets[s], min(p, offsets[s + 1] - offsets[s]), k, w, c, L)
+        for i in range(q):
+            a = i if i <= k else p + 1
+            for j in range(i + 1):
+                L[i * q + j] += gram[a * (p + 2) + (j if j <= k else p + 1)]
+        if not constant:
+            for i in range(1, q):
+                L[i * q] = 0.0
+        found[0] = L[0]
+        if factorize(L, q):
+            k = -1
+    if k >= 0:
+        found[1] = R[k + 1] * R[k + 1]
+        memset(coef, 0, (p + 1) * sizeof(double))
+        for j in range(k, -1, -1):
+            w = R[j]
+            for i in range(j + 1, k + 1):
+                w -= L[i * q + j] * coef[i]
+            coef[j] = w / L[j * q + j]
+    free(L)
+    return k
+
+
+def least_squares(
+    const double[::1] x, const Py_ssize_t[::1] offsets, Py_ssize_t p,
+    const double[::1] floor not None, *, const double[::1] weights=None, bint constant=True,
+    const double[::1] price=None, bint each=False, n_threads=None,
+):
+    """Least squares given the first rows, of all sequences together or of each by itself.
+
+    O(n p + p^3): one pass over the data, whatever the number of orders.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)  # IN
+        Sequences end to end, without missing entries, with about mean zero.
+    offsets : ndarray of shape (n_sequences + 1,), intp  # IN
+    p : int
+        The order, or the highest one.
+    floor : ndarray of shape (n_models,)  # IN
+        Least innovation variances.
+    weights : ndarray of shape (n_sequences,)  # IN
+        Not with `each`.
+    constant : bool
+        Whether there is one.
+    price : ndarray of shape (n_models,)  # IN
+        Of a coefficient, in units of twice the log-likelihood, where the order is to be chosen.
+    each : bool
+        Whether each sequence has its own model.
+    n_threads : int
+
+    Returns
+    -------
+    coef : ndarray of shape (n_models, p + 1)
+        The constant, which is 0 where there is none, and the coefficients, with zeros for lags
+        beyond the order.
+    order : ndarray of shape (n_models,), intp
+        -1 where products have lost half of their digits, and nothing is told.
+    found : ndarray of shape (n_models, 2)
+        Rows, weighted, and residual sum of squares.
+    scatter : ndarray of shape (n_models, p + 1)
+        Residual sum of squares of order 0, 1, ..., p, of the same rows.
+    last : ndarray of shape (n_models, p)
+        The last coefficient of each order.
+    """
+    cdef Py_ssize_t n_seq = offsets.shape[0] - 1, m, size = 1 if each else n_seq
+    cdef Py_ssize_t n_models = n_seq if each else 1
+    cdef int threads = 1
+    if floor.shape[0] != n_models or (price is not None and price.shape[0] != n_models):
+        raise ValueError("expected floor and price of each model")
+    cdef const double* w = NULL
+    if weights is not None:
+        w = &weights[0]
+    coef, scatter = np.empty((n_models, p + 1)), np.empty((n_models, p + 1))
+    last, found = np.empty((n_models, max(p, 1))), np.empty((n_models, 2))
+    order = np.empty(n_models, dtype=np.intp)
+    cdef double[:, ::1] a = coef, r = scatter, z = last, f = found
+    cdef Py_ssize_t[::1] k = order
+    threads = sk_enter_parallel(
+        1 if not each or <double>x.shape[0] * p < ONE_THREAD_PRODUCTS else n_threads or 0
+    )
+    for m in prange(n_models, nogil=True, schedule="dynamic", chunksize=16, num_threads=threads):
+        k[m] = least_squares_one(
+            &x[0], &offsets[m], size, w, p, constant, -1.0 if price is None else price[m],
+            floor[m], &a[m, 0], &r[m, 0], &z[m, 0], &f[m, 0],
+        )
+    sk_leave_parallel()
+    return coef, order, found, scatter, last[:, :p]
 
 
 # ---- Yule-Walker and Burg ----------------------------------------------------------------------
@@ -377,24 +545,3 @@ cdef void yule_walker_one(
         c[j] /= n
     sk_ar_levinson(c, p, 1.0, coef, partial, error, c + p + 1)
     free(c)
-
-
-def each_gram(
-    const double[::1] x, const Py_ssize_t[::1] offsets, Py_ssize_t p, n_threads=None
-):
-    """The lower triangle of :func:`lagged_gram` of each sequence: (n_sequences, p + 2, p + 2)."""
-    cdef Py_ssize_t n_seq = offsets.shape[0] - 1, s
-    cdef int threads = 1
-    grams = np.zeros((n_seq, p + 2, p + 2))
-    scratch = np.empty((n_seq, (p + 1) * (p + 1)))
-    cdef double[:, :, ::1] G = grams
-    cdef double[:, ::1] c = scratch
-    threads = sk_enter_parallel(
-        1 if <double>x.shape[0] * p < ONE_THREAD_PRODUCTS else n_threads or 0
-    )
-    for s in prange(n_seq, nogil=True, schedule="dynamic", chunksize=16, num_threads=threads):
-        add_gram(
-            &x[offsets[s]], offsets[s + 1] - offsets[s], p, 1.0, &c[s, 0], &G[s, 0, 0]
-        )
-    sk_leave_parallel()
-    return grams

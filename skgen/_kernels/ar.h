@@ -26,8 +26,14 @@
 static void sk_ar_products(const double *x, const double *z, ptrdiff_t n, ptrdiff_t p, double *out) {
     SK_AR_DISPATCH(sk_ar_products, x, z, n, p, out);
 }
-/* The sum of x. */
-static double sk_ar_sum(const double *x, ptrdiff_t n) { return SK_AR_DISPATCH(sk_ar_sum, x, n); }
+/* The sum of x[t] - shift. */
+static double sk_ar_sum(const double *x, ptrdiff_t n, double shift) {
+    return SK_AR_DISPATCH(sk_ar_sum, x, n, shift);
+}
+/* out[t] = (x[t] - shift) - rest; the sum of their squares. */
+static double sk_ar_centre(const double *x, ptrdiff_t n, double shift, double rest, double *out) {
+    return SK_AR_DISPATCH(sk_ar_centre, x, n, shift, rest, out);
+}
 /* out[t] = sum of b[j] x[t - j] over j = 0 .. p; x has p values before its first. */
 static void sk_ar_filter(const double *x, ptrdiff_t n, const double *b, ptrdiff_t p, double *out) {
     SK_AR_DISPATCH(sk_ar_filter, x, n, b, p, out);

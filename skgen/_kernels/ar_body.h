@@ -1,4 +1,4 @@
-/* The two loops over time of autoregressive models; see ar.h and isa.h. No include guard on purpose. */
+/* The loops over time of autoregressive models; see ar.h and isa.h. No include guard on purpose. */
 #include "vec.h"
 #if SK_IS_DOUBLE
 
@@ -15,11 +15,11 @@ SK_INLINE double SK_(ar_total)(VEC v) {
     return total;
 }
 
-/* out[r + a W] += sum of x[i] z[i - r - a W] over i < n, for R lags r and M multiples a of the W lanes
- * of a vector. What is loaded for a = 0 serves a = 1 in the next step, and so on: one load for M
+/* out[j] += sum of x[i] z[i - j] over i < n, for the lags j = r + a W below `kept`, of R lags r and M
+ * multiples a of the W lanes of a vector. What is loaded for a = 0 serves a = 1 in the next step, and so on: one load for M
  * products, as loads across the ends of cache lines would take longer than the products. */
 SK_INLINE void SK_(ar_tile)(const int M, const int R, const double *x, const double *z, ptrdiff_t n,
-                            double *out) {
+                            ptrdiff_t kept, double *out) {
     enum { W = SK_(lanes) };
     VEC sum[8], late[8];
     ptrdiff_t i = 0;
@@ -39,14 +39,14 @@ SK_INLINE void SK_(ar_tile)(const int M, const int R, const double *x, const dou
         }
     }
     for (int r = 0; r < R; r++)
-        for (int a = 0; a < M; a++) {
+        for (int a = 0; a < M && r + a * W < kept; a++) {
             double total = SK_(ar_total)(sum[r * M + a]);
             for (ptrdiff_t t = i; t < n; t++) total += x[t] * z[t - r - a * W];
             out[r + a * W] += total;
         }
 }
 
-/* The sum of x[i] z[i] over i < n, and of x[i] where z is NULL, by several sums at a time. */
+/* The sum of x[i] z[i] over i < n, by several sums at a time, as each waits for its last addition. */
 SK_INLINE double SK_(ar_dot)(const double *x, const double *z, ptrdiff_t n) {
     enum { W = SK_(lanes) };
     VEC sum[4];
@@ -54,30 +54,58 @@ SK_INLINE double SK_(ar_dot)(const double *x, const double *z, ptrdiff_t n) {
     for (int k = 0; k < 4; k++) sum[k] = SK_(v_set)(0);
     for (; i + 4 * W <= n; i += 4 * W) {
         SK_UNROLL
-        for (int k = 0; k < 4; k++) {
-            VEC v = SK_(ar_load)(x + i + k * W);
-            sum[k] = z ? SK_(v_fma)(v, SK_(ar_load)(z + i + k * W), sum[k]) : sum[k] + v;
-        }
+        for (int k = 0; k < 4; k++)
+            sum[k] = SK_(v_fma)(SK_(ar_load)(x + i + k * W), SK_(ar_load)(z + i + k * W), sum[k]);
     }
     double total = SK_(ar_total)((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    for (; i < n; i++) total += z ? x[i] * z[i] : x[i];
+    for (; i < n; i++) total += x[i] * z[i];
     return total;
 }
 
-static double SK_(sk_ar_sum)(const double *x, ptrdiff_t n) { return SK_(ar_dot)(x, NULL, n); }
+static double SK_(sk_ar_sum)(const double *x, ptrdiff_t n, double shift) {
+    enum { W = SK_(lanes) };
+    VEC sum[4];
+    ptrdiff_t i = 0;
+    for (int k = 0; k < 4; k++) sum[k] = SK_(v_set)(0);
+    for (; i + 4 * W <= n; i += 4 * W) {
+        SK_UNROLL
+        for (int k = 0; k < 4; k++) sum[k] += SK_(ar_load)(x + i + k * W) - SK_(v_set)(shift);
+    }
+    double total = SK_(ar_total)((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    for (; i < n; i++) total += x[i] - shift;
+    return total;
+}
+
+static double SK_(sk_ar_centre)(const double *x, ptrdiff_t n, double shift, double rest, double *out) {
+    double total = 0;
+    for (ptrdiff_t start = 0; start < n; start += SK_AR_BLOCK) {
+        ptrdiff_t stop = n - start < SK_AR_BLOCK ? n : start + SK_AR_BLOCK;
+        for (ptrdiff_t i = start; i < stop; i++) out[i] = (x[i] - shift) - rest;
+        total += SK_(ar_dot)(out + start, out + start, stop - start);
+    }
+    return total;
+}
 
 static void SK_(sk_ar_products)(const double *x, const double *z, ptrdiff_t n, ptrdiff_t p, double *out) {
     enum { W = SK_(lanes) };
-    for (ptrdiff_t start = 0; start < n; start += SK_AR_BLOCK) {
+    /* Some more lags, which are not kept, take less time than lags one by one; z begins p before x. */
+    ptrdiff_t lags = p + 1, more = lags > W && lags % W >= 4 ? W - lags % W : 0;
+    more = more < n ? more : n;
+    for (ptrdiff_t t = 0; t < more; t++)
+        for (ptrdiff_t j = 0; j <= p; j++) out[j] += x[t] * z[t - j];
+    lags += more;
+    for (ptrdiff_t start = more; start < n; start += SK_AR_BLOCK) {
         ptrdiff_t m = n - start < SK_AR_BLOCK ? n - start : SK_AR_BLOCK, j = 0;
         const double *a = x + start, *b = z + start;
-        for (; W >= 2 && j + 4 * W <= p + 1; j += 4 * W)
-            for (int r = 0; r + 2 <= W; r += 2) SK_(ar_tile)(4, 2, a, b - j - r, m, out + j + r);
-        for (; W >= 4 && j + 2 * W <= p + 1; j += 2 * W)
-            for (int r = 0; r + 4 <= W; r += 4) SK_(ar_tile)(2, 4, a, b - j - r, m, out + j + r);
-        for (; j + 8 <= p + 1; j += 8) SK_(ar_tile)(1, 8, a, b - j, m, out + j);
-        for (; j + 4 <= p + 1; j += 4) SK_(ar_tile)(1, 4, a, b - j, m, out + j);
-        for (; j <= p; j++) out[j] += SK_(ar_dot)(a, b - j, m);
+        for (; W >= 2 && j + 4 * W <= lags; j += 4 * W)
+            for (int r = 0; r + 2 <= W; r += 2)
+                SK_(ar_tile)(4, 2, a, b - j - r, m, p + 1 - j - r, out + j + r);
+        for (; W >= 4 && j + 2 * W <= lags; j += 2 * W)
+            for (int r = 0; r + 4 <= W; r += 4)
+                SK_(ar_tile)(2, 4, a, b - j - r, m, p + 1 - j - r, out + j + r);
+        for (; j + 8 <= lags; j += 8) SK_(ar_tile)(1, 8, a, b - j, m, p + 1 - j, out + j);
+        for (; j + 4 <= lags; j += 4) SK_(ar_tile)(1, 4, a, b - j, m, p + 1 - j, out + j);
+        for (; j < lags; j++) out[j] += SK_(ar_dot)(a, b - j, m);
     }
 }
 

@@ -10,6 +10,7 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._kernels import _ar
 from . import _steps as steps
 from ._fit import FITS, Task, params_of
 from ._lags import as_lags
@@ -276,7 +277,7 @@ class AR(LinearAutoregression):
         x = np.asarray(sequences.rows.values, dtype=np.float64)
         exog = np.empty((len(x), 0)) if self.exog is None else x[:, self._exog()]
         x = x[:, columns] if exog.shape[1] else x
-        self._check_data(x, exog)
+        self._check_data(x, exog, sequences.rows.has_missing)
         lags, order, criterion = self._order(sequences.lengths - self.diff, x)
         location, scale, size, centred = _moments(x, sequences.rows.has_missing)
         floor = np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
@@ -309,7 +310,7 @@ class AR(LinearAutoregression):
         self._check_length(task)
         return task, centre, location, scale
 
-    def _check_data(self, x, exog):
+    def _check_data(self, x, exog, has_missing):
         if x.shape[1] == 0:
             raise ValueError(
                 f"exog={self.exog!r} takes all columns of X; leave one to be modelled."
@@ -319,7 +320,7 @@ class AR(LinearAutoregression):
                 f'method="burg" is for one column, but X has {x.shape[1]}; use "yule-walker".'
             )
         if self.method != "exact":
-            if np.isnan(x).any():
+            if has_missing and np.isnan(x).any():
                 raise ValueError(
                     f"X has missing entries (NaN), which method={self.method!r} cannot take; use "
                     'method="exact".'
@@ -333,7 +334,7 @@ class AR(LinearAutoregression):
                 f"order={self.order!r} compares fits without a prior, but prior={self.prior}; give "
                 'the order, or use method="exact".'
             )
-        if np.isnan(exog).any():
+        if has_missing and np.isnan(exog).any():
             raise ValueError("an exogenous column has missing entries; fill them first.")
 
     def _order(self, lengths, x):
@@ -363,8 +364,8 @@ class AR(LinearAutoregression):
         free = task.order if task.lags is None else len(task.lags)
         needed = free * d + r + m + 1
         skipped = task.order if self.method == "conditional" else 0
-        lengths = np.diff(task.offsets)
-        rows = seen = int(np.maximum(lengths - skipped, 0).sum())
+        lengths = task.lengths
+        rows = seen = int(task.n_rows(skipped, weighted=False))
         if self.method == "exact":
             gone = int(task.gone.sum() if task.diff else np.isnan(task.x).sum())
             seen = (task.x.size - gone) // d
@@ -472,24 +473,30 @@ class AR(LinearAutoregression):
         )
 
 
-def _means(x):
-    """Of each column, by products: sums along columns are slow."""
-    return x.mean(keepdims=True)[0] if x.shape[1] == 1 else np.full(len(x), 1 / len(x)) @ x
-
-
 def _moments(x, has_missing):
     """Mean, standard deviation, root mean square of the observed entries; what the mean leaves."""
     if has_missing:
         location = np.nanmean(x, axis=0)
         centred = x - location
         variance = np.nanmean(centred**2, axis=0)
+    elif x.shape[1] == 1:
+        values, mean, square = _ar.centred(x[:, 0])
+        location, variance, centred = np.array([mean]), np.array([square]), values[:, None]
     else:
-        location = _means(x)
+        location = _column_sums(x) / len(x)
         centred = x - location
-        rest = _means(centred)  # what rounding left
+        rest = _column_sums(centred) / len(x)  # what rounding left
         centred -= rest
         location += rest
         variance = np.einsum("ij,ij->j", centred, centred) / len(x)
     size = np.sqrt(location**2 + variance)
     scale = np.sqrt(variance)
     return location, np.where(scale > 0, scale, np.maximum(size, 1.0)), size, centred
+
+
+def _column_sums(x):
+    """By rows of many steps: numpy adds short rows slowly."""
+    n, d = x.shape
+    k = max(1, 512 // d)
+    whole = x[: n // k * k].reshape(-1, k * d).sum(axis=0).reshape(k, d)
+    return whole.sum(axis=0) + x[n // k * k :].sum(axis=0)

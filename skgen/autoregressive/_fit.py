@@ -1,5 +1,6 @@
 """Fits of one autoregression to a set of sequences, by every method."""
 
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from . import _steps as steps
 from ._model import ARParams, is_stationary, partial_to_coef
 from ._var import maximize
 
-LOG_2PI = np.log(2 * np.pi)
+LOG_2PI = log(2 * np.pi)
 
 
 class Task(NamedTuple):
@@ -58,10 +59,16 @@ class Task(NamedTuple):
         """Whether the terms are a constant or nothing."""
         return not self.time.varies
 
-    def n_rows(self, skipped=0):
-        """Rows but for the first ones of each sequence, weighted."""
-        lengths = np.maximum(np.diff(self.offsets) - skipped, 0)
-        return float(lengths.sum() if self.weights is None else self.weights @ lengths)
+    @property
+    def lengths(self):
+        """Rows of each sequence."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+    def n_rows(self, skipped=0, weighted=True):
+        """Rows but for the first ones of each sequence."""
+        lengths = np.maximum(self.lengths - skipped, 0)
+        known = self.weights is None or not weighted
+        return float(lengths.sum() if known else self.weights @ lengths)
 
 
 class Found(NamedTuple):
@@ -82,14 +89,15 @@ def choose(task, log_liks, n):
     """The order to take; Akaike's, Bayes', Hannan and Quinn's criterion of order 0, 1, ..."""
     d, r, m = task.shape
     size = np.arange(len(log_liks)) * d * d + ((r + m) * d + d * (d + 1) // 2)
-    paths = {name: each * size - 2 * log_liks for name, each in prices(n).items()}
+    deviance = -2 * log_liks
+    paths = {name: each * size + deviance for name, each in prices(n).items()}
     paths["loglik"] = log_liks
     return (task.order if task.criterion is None else int(paths[task.criterion].argmin())), paths
 
 
 def prices(n):
     """What a parameter costs by each criterion, of n rows."""
-    return {"aic": 2.0, "bic": np.log(n), "hqic": 2 * np.log(np.log(max(n, 3.0)))}
+    return {"aic": 2.0, "bic": log(n), "hqic": 2 * log(log(max(n, 3.0)))}
 
 
 def gaussian_log_liks(scatter, n, floor):
@@ -120,21 +128,59 @@ def floored(sigma, floor):
 def fit_conditional(task):
     """Least squares given the first rows of each sequence."""
     d, r, _ = task.shape
-    factor = _factor(task, task.order)
-    order, path = task.order, {}
-    if task.lags is None and not task.prior:
+    every = task.lags is None and not task.prior  # order is fitted
+    found = _one_series(task) if every and task.plain and d == 1 else None
+    if found is not None:
+        return found
+    factor, order, path = _factor(task, task.order), task.order, {}
+    if every:
         n = task.n_rows(task.order)
         fits = least_squares.all_orders(factor, r, d, n)
         order, paths = choose(task, gaussian_log_liks(fits.scatter, n, task.floor), n)
         path = {"paths": paths, "last": fits.last}
-        factor = factor if order == task.order else _factor(task, order)
+        if order < task.order:
+            factor = _shorter(task, factor, order)
     return _least_squares(task, factor, order)._replace(**path)
+
+
+def _one_series(task):
+    """One column with at most a constant, in one compiled call; None where digits are lost."""
+    r, n, price = task.terms.shape[1], task.n_rows(task.order), None
+    if task.criterion is not None:
+        price = np.array([prices(n)[task.criterion]])
+    coef, order, found, scatter, last = _ar.least_squares(
+        task.x[:, 0],
+        task.offsets,
+        task.order,
+        task.floor,
+        weights=task.weights,
+        constant=r > 0,
+        price=price,
+    )
+    k, (rows, squares) = int(order[0]), found[0]
+    if k < 0:
+        return None
+    _, paths = choose(task, gaussian_log_liks(scatter[0, :, None, None], n, task.floor), n)
+    sigma = floored(np.array([[squares / rows]]), task.floor)
+    log_lik = float(gaussian_log_liks(squares[None, None], rows, task.floor))
+    exog = np.zeros((task.exog.shape[1], 1))
+    terms, coef = coef[:, :r].T, coef[0, 1 : k + 1, None, None]
+    return Found(coef, terms, exog, sigma, log_lik, paths, last[0, :, None, None])
 
 
 def _factor(task, order):
     return least_squares.triangular(
         task.x, task.terms, task.offsets, task.weights, order, plain=task.plain
     )
+
+
+def _shorter(task, factor, order):
+    """The factor of fewer lags, for which there are more rows, without another pass over them."""
+    own = None
+    if task.plain:
+        given = task.x, task.offsets, task.weights
+        own = least_squares.shorter(factor, task.terms.shape[1], *given, task.order, order)
+    return _factor(task, order) if own is None else own
 
 
 def _least_squares(task, factor, order):

@@ -15,6 +15,7 @@ from .._kernels import _ar
 # A pivot below this share of its column has lost half of its digits to the products.
 SMALL_PIVOT = 1e-8
 CHUNK = 8192  # rows that are orthogonalised together
+CACHED = 32768  # values that stay in the second-level cache
 PRIOR_STEPS = 5  # between the innovations' variance, in which the prior is told, and the fit
 
 
@@ -39,6 +40,20 @@ def triangular(x, terms, offsets, weights, p, *, plain):
     return _orthogonalized(x, terms, offsets, weights, p)
 
 
+def shorter(factor, r, x, offsets, weights, p, k):
+    """The factor of k lags from that of p: row t of a sequence, k <= t < p, counts, too.
+
+    None where too many digits would be lost. The terms are a constant or nothing.
+    """
+    d = x.shape[1]
+    chosen = factor[:, [*range(r + k * d), *range(len(factor) - d, len(factor))]]
+    lengths = np.minimum(offsets[1:] - offsets[:-1], p)
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    first = x[np.repeat(offsets[:-1] - ends[:-1], lengths) + np.arange(ends[-1])]
+    gram = _gram(first, ends, weights, k)
+    return safe_cholesky(gram[1 - r :, 1 - r :] + chosen.T @ chosen)
+
+
 def safe_cholesky(gram):
     """The upper triangular factor, or None where it would lose half of its digits."""
     factor, info = dpotrf(gram, clean=1)
@@ -52,10 +67,11 @@ def _gram(x, offsets, weights, p):
     """Products of 1, lag 1 .. p, x."""
     if x.shape[1] == 1:
         return _ar.lagged_gram(x[:, 0], offsets, p, weights)
-    total = 0.0
+    q = 1 + (p + 1) * x.shape[1]
+    total = np.zeros((q, q))
     for s, (a, b) in enumerate(pairwise(offsets)):
-        w = 1.0 if weights is None else weights[s]
-        total = total + w * _gram_of_one(x[a:b], p)
+        if b - a > p:
+            total += (1.0 if weights is None else weights[s]) * _gram_of_one(x[a:b], p)
     return total
 
 
@@ -63,8 +79,7 @@ def _gram_of_one(x, p):
     """Of one sequence of several columns: only products with the present are summed over it."""
     (T, d), q = x.shape, p + 1
     sums = np.zeros((q, q, d, d))  # [i, j]: x[t-i] x[t-j]'
-    for j in range(q):
-        sums[0, j] = x[p:].T @ x[p - j : T - j]
+    sums[0] = _lagged_products(x, p)
     for i in range(1, q):
         for j in range(i, q):
             sums[i, j] = (
@@ -83,6 +98,23 @@ def _gram_of_one(x, p):
     inner = sums[np.ix_(arranged, arranged)]
     out[1:, 1:] = inner.transpose(0, 2, 1, 3).reshape(q * d, q * d)
     return out
+
+
+def _lagged_products(x, p):
+    """Products x[t] x[t-j]' summed over t >= p, j = 0 .. p, of shape (p + 1, d, d).
+
+    A window of p + 1 steps is a row of x seen as a matrix of wider rows, and so are those that
+    begin 1, 2, ..., p steps later: a few products of matrices that stay in the cache.
+    """
+    (T, d), q = x.shape, p + 1
+    size = q * max(1, CACHED // (q * d))
+    out = np.zeros((d, q * d))
+    for start in range(0, T - p, size):
+        for first in range(start, min(start + q, T - p)):
+            n = min(size, T - first) // q
+            windows = x[first : first + n * q].reshape(n, q * d)
+            out += windows[:, -d:].T @ windows
+    return out.reshape(d, q, d).transpose(1, 0, 2)[::-1]
 
 
 def _orthogonalized(x, terms, offsets, weights, order):

@@ -9,6 +9,7 @@ from series import ar_series, covariance, log_density, var_series, with_gaps
 
 from skgen import AR
 from skgen.autoregressive._fit import _exact_columns
+from skgen.autoregressive._least_squares import _lagged_products
 
 
 @pytest.fixture
@@ -79,6 +80,26 @@ def test_conditional_fits_are_least_squares_of_every_order(rng, p):
     assert_allclose(model.coef_, beta[1:].reshape(p, 2, 2).transpose(0, 2, 1), rtol=1e-7)
     assert_allclose(model.pacf_[-1], model.coef_[-1], rtol=1e-7)
     assert_allclose(model.noise_variance_, sigma, rtol=1e-8)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("trend", ["constant", None, "linear"])
+def test_the_fit_of_a_chosen_order_is_the_fit_of_that_order(rng, columns, trend):
+    X = [var_series(n, rng)[:, :columns] + 1.0 for n in (60, 4, 50)]
+    settings = {"method": "conditional", "trend": trend, "max_order": 6}
+    chosen = AR("bic", **settings).fit(X, sample_weight=[1.0, 3.0, 0.5])
+    assert 0 < chosen.order_ < 6
+    own = AR(chosen.order_, **settings).fit(X, sample_weight=[1.0, 3.0, 0.5])
+    for name in ("coef_", "intercept_", "trend_coef_", "noise_variance_", "log_lik_"):
+        assert_allclose(getattr(chosen, name), getattr(own, name), rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("p", [0, 1, 4])
+def test_lagged_products_are_sums_over_all_rows(rng, p):
+    for n in (p + 1, p + 2, 37, 13_000):  # the last one in several blocks
+        x = rng.standard_normal((n, 3))
+        expected = [x[p:].T @ x[p - j : n - j] for j in range(p + 1)]
+        assert_allclose(_lagged_products(x, p), expected, rtol=1e-10, atol=1e-9)
 
 
 def test_yule_walker_solves_its_equations(rng):
