@@ -1,17 +1,15 @@
 """Autoregressions of one column or several."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.callback import with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._kernels import _ar
 from . import _steps as steps
+from ._base import warn_if_degenerate, warn_of_fit
 from ._fit import FITS, Task, params_of
 from ._lags import as_lags
 from ._linear import LinearAutoregression
@@ -204,7 +202,6 @@ class AR(LinearAutoregression):
 
     # ---- fitting ----------------------------------------------------------------------------
 
-    @with_callbacks
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to one sequence or several.
 
@@ -227,19 +224,7 @@ class AR(LinearAutoregression):
             For infinite values, an order that is longer than the sequences can tell, and missing
             entries with another method.
         """
-        self._validate_params()
-        context = self._init_callback_context(max_subtasks=0)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with self._all_or_nothing():
-            sequences = self._sequences(X, reset=True, sample_weight=sample_weight)
-            self._refuse_weighted_rows(sequences)
-            if self.pooled:
-                self._fit_pooled(sequences)
-            else:
-                fit_each(self, sequences)
-            self._remember(sequences)
-            context.call_on_fit_task_end(estimator=self)
-        return self
+        return self._watched_fit(X, y, sample_weight)
 
     def _refuse_weighted_rows(self, sequences):
         weights = sequences.rows.weights
@@ -249,7 +234,11 @@ class AR(LinearAutoregression):
                 "weight the sequences of a list."
             )
 
-    def _fit_pooled(self, sequences):
+    def _fit(self, sequences):
+        self._refuse_weighted_rows(sequences)
+        if not self.pooled:
+            fit_each(self, sequences)
+            return
         task, found, params = self._fitted_to(sequences)
         self._store(params)
         self.lags_ = task.lags
@@ -395,20 +384,11 @@ class AR(LinearAutoregression):
 
     def _warn(self, task, found):
         if not found.converged:
-            warnings.warn(
+            warn_of_fit(
                 f"The likelihood was still growing after {found.n_iter} iterations; a lower order "
-                "or a prior would help.",
-                ConvergenceWarning,
-                stacklevel=6,
+                "or a prior would help."
             )
-        constant = np.diag(np.atleast_2d(found.sigma)) <= task.floor
-        if constant.any():
-            j = int(constant.argmax())
-            warnings.warn(
-                f"Degenerate fit: the past says all of column {j}, as of a constant; leave it out.",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
+        warn_if_degenerate(found.sigma, task.floor)
 
     # ---- parameters -------------------------------------------------------------------------
 

@@ -1,10 +1,14 @@
 """What every autoregression can do: one step ahead, densities, forecasts, draws."""
 
+import sys
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
+from sklearn.callback import with_callbacks
+from sklearn.exceptions import ConvergenceWarning
 
 from .._density import RandomState, SequenceDensity
 from .._forecast import check_horizon
@@ -15,18 +19,54 @@ from ._signal import Diagnostics, diagnose
 CONTEXT = 1000  # last rows of the fit that are kept, to continue from
 
 
+def warn_of_fit(message):
+    """A ConvergenceWarning about the line outside of the package and scikit-learn that led here."""
+    level, frame = 1, sys._getframe()
+    while frame is not None and frame.f_globals["__name__"].startswith(("skgen.", "sklearn.")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, ConvergenceWarning, stacklevel=level)
+
+
+def warn_if_degenerate(variance, floor):
+    """Say where nothing is left to chance."""
+    constant = variance.diagonal() <= floor
+    if constant.any():
+        warn_of_fit(
+            f"Degenerate fit: the past says all of column {int(constant.argmax())}, as of a "
+            "constant; leave it out."
+        )
+
+
 class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """A distribution of sequences by what each step owes to those before it.
 
-    A subclass gives, of sequences end to end, ``_log_prob``, ``_means``, ``_scaled`` (standardised
-    innovations) and ``_unscaled`` (the way back), ``_smoothed`` (mean and deviation given all);
-    ``_random(lengths, rng)``; ``_continued(s, past, first, horizon, exog)``, the forecast of model
-    s after a past which begins at time ``first`` + 1; and ``_n_lags()``.
+    A subclass gives ``_fit(sequences)``; of sequences end to end, ``_log_prob``, ``_means``,
+    ``_scaled`` (standardised innovations) and ``_unscaled`` (the way back), ``_smoothed`` (mean and
+    deviation given all); ``_random(lengths, rng)``; ``_continued(s, past, first, horizon, exog)``,
+    the forecast of model s after a past which begins at time ``first`` + 1; and ``_n_lags()``.
     """
 
     _pooled = True  # one model for all sequences
     _forgets = True  # what is long past does not matter
     exog: Any = None
+
+    # ---- fitting ----------------------------------------------------------------------------
+
+    @with_callbacks
+    def _watched_fit(self, X, y, sample_weight):
+        """What ``fit`` does in every family; ``_fit(sequences)`` is their own."""
+        self._validate_params()
+        context = None
+        if "_skl_callbacks" in self.__dict__ or hasattr(self, "_parent_callback_ctx"):
+            context = self._init_callback_context(max_subtasks=0)
+            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        with self._all_or_nothing():
+            sequences = self._sequences(X, reset=True, sample_weight=sample_weight)
+            self._fit(sequences)
+            self._remember(sequences)
+            if context is not None:
+                context.call_on_fit_task_end(estimator=self)
+        return self
 
     # ---- one step after the other -----------------------------------------------------------
 
@@ -256,6 +296,9 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         """Indices of the columns that are modelled."""
         every = np.arange(self.n_features_in_)
         return every if self.exog is None else np.setdiff1d(every, self._exog())
+
+    def _fit(self, sequences):
+        raise NotImplementedError
 
     def _log_prob(self, sequences):
         raise NotImplementedError

@@ -89,9 +89,9 @@ def choose(task, log_liks, n):
     """The order to take; Akaike's, Bayes', Hannan and Quinn's criterion of order 0, 1, ..."""
     d, r, m = task.shape
     size = np.arange(len(log_liks)) * d * d + ((r + m) * d + d * (d + 1) // 2)
-    deviance = -2 * log_liks
-    paths = {name: each * size + deviance for name, each in prices(n).items()}
-    paths["loglik"] = log_liks
+    price = prices(n)
+    values = np.outer(list(price.values()), size) - 2 * log_liks
+    paths = dict(zip(price, values, strict=True), loglik=log_liks)
     return (task.order if task.criterion is None else int(paths[task.criterion].argmin())), paths
 
 

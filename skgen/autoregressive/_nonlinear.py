@@ -5,15 +5,15 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import has_fit_parameter
 
 from .._density import make_rng
+from ._base import warn_if_degenerate
 from ._lags import as_lags, elapsed, lagged
 from ._particles import Recursion
 from ._regression import fit_targets, folds, predict_targets, seeded, unseen_predictions
-from ._simulated import SimulatedAutoregression, interpolated, start_law, warn_if_degenerate
+from ._simulated import SimulatedAutoregression, interpolated, start_law
 
 RESIDUALS = ("gaussian", "bootstrap", "heteroscedastic")
 # Squares of residuals below this share of their mean are raised to it before the logarithm.
@@ -176,7 +176,6 @@ class NonlinearAR(SimulatedAutoregression):
 
     # ---- fitting ----------------------------------------------------------------------------
 
-    @with_callbacks
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the regressor to the lags of one sequence or several.
 
@@ -200,15 +199,7 @@ class NonlinearAR(SimulatedAutoregression):
         TypeError
             For weights that the regressor does not take.
         """
-        self._validate_params()
-        context = self._init_callback_context(max_subtasks=0)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with self._all_or_nothing():
-            sequences = self._sequences(X, reset=True, sample_weight=sample_weight)
-            self._fit(sequences)
-            self._remember(sequences)
-            context.call_on_fit_task_end(estimator=self)
-        return self
+        return self._watched_fit(X, y, sample_weight)
 
     def _fit(self, sequences):
         rng = make_rng(self.random_state)

@@ -1,14 +1,13 @@
 """A model for each sequence: thousands of them in one compiled call."""
 
-import warnings
 from itertools import pairwise
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from .._kernels import _ar_exact
 from .._sequences import Sequences
 from . import _steps as steps
+from ._base import warn_of_fit
 from ._model import ARParams
 from ._panel_moments import fit_moments, moments
 
@@ -26,11 +25,9 @@ def fit_each(model, sequences):
         _fit_one_by_one(model, sequences)
     late = np.flatnonzero(~model.converged_)
     if len(late):
-        warnings.warn(
+        warn_of_fit(
             f"The likelihood of {len(late)} sequences was still growing at the end, the first of "
-            f"them sequence {late[0]}; a lower order or a prior would help.",
-            ConvergenceWarning,
-            stacklevel=6,
+            f"them sequence {late[0]}; a lower order or a prior would help."
         )
 
 

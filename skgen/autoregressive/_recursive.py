@@ -1,23 +1,21 @@
 """Recursions that the user writes, compiled."""
 
-import warnings
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult, minimize
-from sklearn.callback import with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._density import make_rng
 from .._validation import check_array_parameter
+from ._base import warn_if_degenerate, warn_of_fit
 from ._compiled import compile_loops
 from ._fit import LOG_2PI, floored
 from ._lags import elapsed
 from ._particles import Recursion
-from ._simulated import SimulatedAutoregression, interpolated, start_law, warn_if_degenerate
+from ._simulated import SimulatedAutoregression, interpolated, start_law
 
 FLAT = 1e-6  # nats per row, by a change of a parameter as large as its start
 TOLERANCES = {  # of the log-likelihood per row, and of parameters in units of their start
@@ -203,7 +201,6 @@ class RecursiveModel(SimulatedAutoregression):
 
     # ---- fitting ----------------------------------------------------------------------------
 
-    @with_callbacks
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the parameters of maximum likelihood for one sequence or several.
 
@@ -227,15 +224,7 @@ class RecursiveModel(SimulatedAutoregression):
             For sequences that are too short, bounds that do not hold ``params``, and a ``step``
             that raises, or gives what is not finite, at the start.
         """
-        self._validate_params()
-        context = self._init_callback_context(max_subtasks=0)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with self._all_or_nothing():
-            sequences = self._sequences(X, reset=True, sample_weight=sample_weight)
-            self._fit(sequences)
-            self._remember(sequences)
-            context.call_on_fit_task_end(estimator=self)
-        return self
+        return self._watched_fit(X, y, sample_weight)
 
     def _fit(self, sequences):
         x, _ = self._data(sequences)
@@ -253,11 +242,9 @@ class RecursiveModel(SimulatedAutoregression):
             self.log_lik_ = -search.value(x[None], found.x)
             self.standard_errors_ = search.standard_errors(x[None], found.x)
         if not self.converged_:
-            warnings.warn(
+            warn_of_fit(
                 f"solver={self.solver!r} stopped before it found the maximum; begin with other "
-                "params, set bounds, or try another solver.",
-                ConvergenceWarning,
-                stacklevel=4,
+                "params, set bounds, or try another solver."
             )
         warn_if_degenerate(np.atleast_2d(self.noise_variance_), floor)
 

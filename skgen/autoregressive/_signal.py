@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
-from .._kernels import _ar
+from .._kernels import _ar, _rows
 
 
 def lpc(frames: ArrayLike, order: int) -> np.ndarray:
@@ -59,9 +59,9 @@ def lpc(frames: ArrayLike, order: int) -> np.ndarray:
             f"frames of {x.shape[-1]} samples cannot tell order={order}; pass longer frames or a "
             "lower order."
         )
-    if not np.isfinite(x).all():
-        raise ValueError("frames has values that are not finite; lpc takes no gaps, AR does.")
     frames = np.atleast_2d(x)
+    if _rows.scan(frames) != (0, -1, -1):
+        raise ValueError("frames has values that are not finite; lpc takes no gaps, AR does.")
     offsets = np.arange(len(frames) + 1) * frames.shape[1]
     coef, _, _ = _ar.each_recursion(frames.ravel(), offsets, int(order), True)
     out = np.concatenate([np.ones((len(coef), 1)), -coef], axis=1)

@@ -1,9 +1,6 @@
 """Autoregressions of any form: exact where the past is known, else by draws."""
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from .._forecast import StepForecast
 from ..emissions._base import log_sum
@@ -157,18 +154,6 @@ def interpolated(x):
         gone = np.isnan(column)
         column[gone] = np.interp(np.flatnonzero(gone), np.flatnonzero(~gone), column[~gone])
     return out
-
-
-def warn_if_degenerate(variance, floor):
-    """Say where nothing is left to chance."""
-    constant = np.diag(variance) <= floor
-    if constant.any():
-        warnings.warn(
-            f"Degenerate fit: the past says all of column {int(constant.argmax())}, as of a "
-            "constant; leave it out.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
 
 
 def paths_of(recursion, z, exog, lengths):

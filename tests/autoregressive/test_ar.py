@@ -527,3 +527,17 @@ def test_a_panel_keeps_the_digits_of_smooth_series(rng):
     own = AR(3, method="conditional").fit(smooth)
     assert_allclose(model.coef_[0], own.coef_, rtol=1e-9)
     assert_allclose(own.coef_, [3, -3, 1], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "X"),
+    [
+        ({}, np.ones((30, 1))),
+        ({"max_iter": 1, "order": 2}, np.random.default_rng(0).standard_normal((40, 2)).cumsum(0)),
+        ({"pooled": False, "method": "burg"}, [np.ones((30, 1))]),
+    ],
+)
+def test_warnings_are_about_the_line_that_called_fit(settings, X):
+    with pytest.warns(ConvergenceWarning) as told:
+        AR(**settings).fit(X)
+    assert {each.filename for each in told} == {__file__}
