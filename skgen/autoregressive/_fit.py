@@ -242,15 +242,14 @@ def _best_of(task, beta, coef_of, errors, last):
 
 def _deviations(task):
     """Coefficients of the terms by least squares, and what they leave."""
-    if task.terms.shape[1] == 0:
-        return np.empty((0, task.x.shape[1])), task.x
-    w = None if task.weights is None else np.sqrt(np.repeat(task.weights, np.diff(task.offsets)))
-    sides = (task.terms, task.x) if w is None else (task.terms * w[:, None], task.x * w[:, None])
-    if task.plain:  # the mean
-        total = 1.0 if w is None else w @ w / len(w)
-        beta = np.mean(sides[1] * (1.0 if w is None else w[:, None]), axis=0)[None] / total
-    else:
-        beta = np.linalg.lstsq(*sides, rcond=None)[0]
+    r, d = task.terms.shape[1], task.x.shape[1]
+    if r == 0 or (task.plain and task.weights is None):  # x has mean zero
+        return np.zeros((r, d)), task.x
+    w = 1.0 if task.weights is None else np.repeat(task.weights, task.lengths)[:, None]
+    if task.plain:
+        beta = np.average(task.x, axis=0, weights=w[:, 0])[None]
+        return beta, task.x - beta
+    beta = np.linalg.lstsq(task.terms * np.sqrt(w), task.x * np.sqrt(w), rcond=None)[0]
     return beta, np.ascontiguousarray(task.x - task.terms @ beta)
 
 
