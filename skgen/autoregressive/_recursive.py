@@ -259,12 +259,12 @@ class RecursiveModel(SimulatedAutoregression):
     def _fit_to_draws(self, search):
         """Monte Carlo EM: draws of what is missing, a fit to them, and again."""
         rng, x = make_rng(self.random_state), search.x
-        self.params_ = search.maximize(search.filled, search.start).x
+        self.params_ = search.maximize(search.filled, search.start, exact=False).x
         self._fit_innovations(search, search.filled)
         kept = []
-        for _ in range(self.n_refits):
+        for k in range(1, self.n_refits + 1):
             draws = self._drawn(x, np.empty((len(x), 0)), search.offsets, rng, N_DRAWS)
-            found = search.maximize(draws, self.params_)
+            found = search.maximize(draws, self.params_, exact=k == self.n_refits)
             self.params_ = found.x
             self._fit_innovations(search, draws)
             kept.append((found.x, self.noise_variance_))
@@ -401,14 +401,15 @@ class Search:
         log_det = np.linalg.slogdet(floored(scatter / n, self.floor))[1]
         return float(0.5 * n * (log_det + d * (1 + LOG_2PI)))
 
-    def maximize(self, draws, start):
-        """The solver's result, in the units of the parameters."""
+    def maximize(self, draws, start, *, exact=True):
+        """The solver's result, in the units of the parameters; `exact` to the last digits."""
         if len(start) == 0:
             return OptimizeResult(x=start, nit=0, success=True)
         n, bounds, solver = self.weights.sum(), self.bounds, self.model.solver
         z, n_iter, success = start / self.unit, 0, False
         # Central differences cost twice as much, and are for the last digits.
-        for jac in ("2-point", "3-point") if solver == "L-BFGS-B" else (None,):
+        ways = ("2-point", "3-point") if solver == "L-BFGS-B" else (None,)
+        for jac in ways if exact else ways[:1]:
             found = minimize(
                 lambda z: self.value(draws, z * self.unit) / n,
                 z,
