@@ -1,5 +1,6 @@
 """What time alone says of a series: polynomial trend, seasonal dummies, Fourier terms."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ class Terms(NamedTuple):
     @property
     def n_terms(self):
         """Number of columns."""
-        return self.design(0, 1).shape[1]
+        return _n_terms(self)
 
     @property
     def constant(self):
@@ -70,10 +71,7 @@ class Terms(NamedTuple):
 
     def lag(self):
         """The matrix S with D[t - 1] = D[t] S, of shape (n_terms, n_terms)."""
-        n = 2 * self.n_terms + 2
-        # Times around zero: powers of t are told apart best there.
-        now, before = (self.design(-n // 2 - lag, n) for lag in (0, 1))
-        return np.linalg.lstsq(now, before, rcond=None)[0]
+        return _lag_matrix(self)
 
     def of_recursion(self, coef, beta):
         """Coefficients (r, d) of the terms in x[t] = D[t] g + sum of coef[j] x[t - 1 - j] + e."""
@@ -95,3 +93,19 @@ class Terms(NamedTuple):
         for _ in range(p):
             power = power @ shift
             yield power
+
+
+# Asked for by each series of a panel, of the same few terms.
+
+
+@lru_cache(maxsize=8)
+def _n_terms(terms):
+    return terms.design(0, 1).shape[1]
+
+
+@lru_cache(maxsize=8)
+def _lag_matrix(terms):
+    n = 2 * terms.n_terms + 2
+    # Times around zero: powers of t are told apart best there.
+    now, before = (terms.design(-n // 2 - lag, n) for lag in (0, 1))
+    return np.linalg.lstsq(now, before, rcond=None)[0]
