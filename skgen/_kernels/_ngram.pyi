@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
+def single_words(tokens: Ints, counts: Ints) -> Ints: ...
 def count_order(
     tokens: Ints,
     ends: Ints,

@@ -45,6 +45,39 @@ cdef double MAX_LOAD = 0.6
 # ---- counting --------------------------------------------------------------------------------
 
 
+cdef struct Found:
+    # The n-grams of an order in the places where their arrays grow, and a table of them.
+    int* contexts
+    int* words
+    int* counts
+    int* suffixes
+    Py_ssize_t total
+    sk_slot* slots
+    uint64_t size
+    Py_ssize_t stored
+
+
+def single_words(const int[::1] tokens, const int[::1] counts):
+    """The unigram that ends at each token, as :func:`count_order` takes it.
+
+    Parameters
+    ----------
+    tokens : ndarray of shape (n_tokens,), int32
+    counts : ndarray of shape (n_words,), int32
+        How often each was seen, also before.
+
+    Returns
+    -------
+    ndarray of shape (n_tokens,), int32
+    """
+    cdef Py_ssize_t i
+    cdef int[::1] ends = np.empty(tokens.shape[0], dtype=np.int32)  # OUT
+    with nogil:
+        for i in range(tokens.shape[0]):
+            ends[i] = marked(tokens[i]) if counts[tokens[i]] == 1 else tokens[i]
+    return np.asarray(ends)
+
+
 def count_order(
     const int[::1] tokens, int[::1] ends, int begin, const int[::1] lower_counts, known,
     double share
@@ -56,7 +89,8 @@ def count_order(
     tokens : ndarray of shape (n_tokens,), int32
         IN. All sentences, one after the other, each from its begin to its end.
     ends : ndarray of shape (n_tokens,), int32
-        IN and OUT. The (n - 1)-gram that ends at each token, -1 for none; afterwards the n-gram.
+        IN and OUT. The (n - 1)-gram that ends at each token, -1 for none, and -2 - g in place of g
+        if it was seen once in all; afterwards the n-gram.
     begin : int
         The token that begins a sentence, which no n-gram extends over.
     lower_counts : ndarray of shape (n_lower,), int32
@@ -77,25 +111,23 @@ def count_order(
     whose slots are fetched ahead. What has a context or a suffix that was seen once is new, without
     a search, and never sought again, so that the table has only the others: of long n-grams few.
     """
-    cdef Py_ssize_t n = tokens.shape[0], total = len(known[0]), stored, start
-    cdef Py_ssize_t sought = _mark_single(ends, lower_counts)
-    fields = [np.empty(total + n, dtype=np.int32) for _ in range(4)]  # OUT; untouched if unused
+    cdef Py_ssize_t n = tokens.shape[0], n_known = len(known[0]), start
+    fields = [np.empty(n_known + n, dtype=np.int32) for _ in range(4)]  # OUT; untouched if unused
     for field, values in zip(fields, known):
-        field[:total] = values
+        field[:n_known] = values
+    cdef Found found = _found(fields, n_known)
     cdef int before = NONE
-    table, stored = _table_of(fields, lower_counts, total, total + <Py_ssize_t>(share * sought))
+    cdef Py_ssize_t room = n_known + <Py_ssize_t>(share * _open(ends))
+    table = _table_of(&found, lower_counts, n_known, ends[:0], room)
     for start in range(0, n, BLOCK):
-        if stored + BLOCK > MAX_LOAD * len(table):
-            _store_counts(table, fields[2])
+        if found.stored + BLOCK > MAX_LOAD * found.size:
             table = None  # its memory is free for the next one
-            table, stored = _table_of(fields, lower_counts, total, 3 * stored // 2)
-        total, stored, before = _count_block(
-            tokens, ends, start, begin, before, table, fields, total, stored
-        )
+            table = _table_of(&found, lower_counts, n_known, ends[:start], 3 * found.stored // 2)
+        with nogil:
+            before = count_block(tokens, ends, start, begin, before, &found)
         PyErr_CheckSignals()
-    _store_counts(table, fields[2])
     for field in fields:
-        field.resize(total, refcheck=False)
+        field.resize(found.total, refcheck=False)
     return tuple(fields)
 
 
@@ -104,53 +136,69 @@ cdef inline int marked(int entry) noexcept nogil:
     return NONE - 1 - entry
 
 
-cdef _mark_single(int[::1] ends, const int[::1] counts):
-    """Mark n-grams that were seen once; how many were seen more often, with repetitions."""
-    cdef Py_ssize_t i, often = 0
+cdef Py_ssize_t _open(const int[::1] ends):
+    """At how many tokens an n-gram ends that was seen more than once."""
+    cdef Py_ssize_t i, n = 0
     with nogil:
         for i in range(ends.shape[0]):
-            if ends[i] != NONE:
-                if counts[ends[i]] == 1:
-                    ends[i] = marked(ends[i])
-                else:
-                    often += 1
-    return often
+            n += ends[i] >= 0
+    return n
 
 
-cdef _count_block(
-    const int[::1] tokens, int[::1] ends, Py_ssize_t start, int begin, int before,
-    uint64_t[:, ::1] table, fields, Py_ssize_t total, Py_ssize_t stored
-):
-    """Count the n-grams that end in one block; how many there are and are stored, the last end."""
+cdef Found _found(fields, Py_ssize_t n):
+    """Arrays with n n-grams, without a table."""
+    cdef Found found
     cdef int[::1] contexts = fields[0], words = fields[1], counts = fields[2], suffixes = fields[3]
-    cdef Py_ssize_t n = tokens.shape[0], stop = min(start + BLOCK, n), i, j
-    cdef sk_slot* slots = <sk_slot*>&table[0, 0]
-    cdef uint64_t size = table.shape[0], key, at
+    found.contexts, found.words, found.counts, found.suffixes = \
+        &contexts[0], &words[0], &counts[0], &suffixes[0]
+    found.total = n
+    return found
+
+
+cdef int count_block(
+    const int[::1] tokens, int[::1] ends, Py_ssize_t start, int begin, int before, Found* found
+) noexcept nogil:
+    """Count the n-grams that end in one block, after the lower one `before`; returns the next one.
+
+    A slot has the token at which its n-gram was seen first, where the mark is taken off when it is
+    seen again.
+    """
+    cdef Py_ssize_t n = tokens.shape[0], stop = min(start + BLOCK, n), i, t
+    cdef sk_slot* slots = found.slots
+    cdef uint64_t size = found.size, key, at
+    cdef uint32_t[AHEAD] homes  # of the next tokens
     cdef int context
-    with nogil:
-        for i in range(start, stop):
-            j = i + AHEAD
-            if j < n and ends[j - 1] >= 0 and ends[j] >= 0:
-                SK_PREFETCH(&slots[sk_home(sk_pair(ends[j - 1], tokens[j]), size)])
-            context, before = before, ends[i]
-            if context == NONE or tokens[i] == begin:
-                ends[i] = NONE
+    for i in range(start, min(start + AHEAD, stop)):
+        context = before if i == start else ends[i - 1]
+        homes[i % AHEAD] = <uint32_t>sk_home(sk_pair(context, tokens[i]), size)
+    for i in range(start, stop):
+        at = homes[i % AHEAD]
+        if i + AHEAD < stop:
+            key = sk_pair(ends[i + AHEAD - 1], tokens[i + AHEAD])
+            homes[i % AHEAD] = <uint32_t>sk_home(key, size)
+            SK_PREFETCH(&slots[homes[i % AHEAD]])
+        context, before = before, ends[i]
+        if context == NONE or tokens[i] == begin:
+            ends[i] = NONE
+            continue
+        t = found.total
+        if context >= 0 and before >= 0:
+            key = sk_pair(context, tokens[i])
+            at = sk_find_from(slots, size, key, at)
+            if slots[at].key == key:
+                t = slots[at].value & 0xFFFFFFFFu
+                found.counts[t] += 1
+                ends[i] = ends[slots[at].value >> 32] = <int>t
                 continue
-            counts[total] = 1
-            if context >= 0 and before >= 0:
-                key = sk_pair(context, tokens[i])
-                at = sk_find(slots, size, key)
-                if slots[at].key == key:
-                    slots[at].value += <uint64_t>1 << 32  # the count stands above the number
-                    ends[i] = <int>(slots[at].value & 0xFFFFFFFFu)
-                    continue
-                slots[at].key, slots[at].value = key, sk_pair(1, total)
-                stored += 1
-            contexts[total] = context if context >= 0 else marked(context)
-            suffixes[total] = before if before >= 0 else marked(before)
-            words[total], ends[i] = tokens[i], <int>total
-            total += 1
-    return total, stored, before
+            slots[at].key, slots[at].value = key, sk_pair(<uint32_t>i, <uint32_t>t)
+            found.stored += 1
+        found.contexts[t] = context if context >= 0 else marked(context)
+        found.suffixes[t] = before if before >= 0 else marked(before)
+        found.words[t], found.counts[t] = tokens[i], 1
+        ends[i] = marked(<int>t)
+        found.total += 1
+    ends[0] = NONE  # a begin, where the slots of what was known point
+    return before
 
 
 def _new_slots(size):
@@ -159,39 +207,49 @@ def _new_slots(size):
     return np.empty((int(size), 2), dtype=np.uint64)
 
 
-def _table_of(fields, const int[::1] lower_counts, Py_ssize_t n, Py_ssize_t guess):
-    """A table for so many, with those of the first n n-grams that can come again; their number.
+cdef _table_of(
+    Found* found, const int[::1] lower_counts, Py_ssize_t n_known, const int[::1] ends,
+    Py_ssize_t room
+):
+    """A table for so many n-grams, with those found that can come again, which it returns.
 
-    Without counts of their contexts and suffixes, all of them.
+    Without counts of their contexts and suffixes, all of them. The ends tell where those that were
+    seen once, and were not known, stand.
     """
-    cdef const int[::1] contexts = fields[0], words = fields[1], counts = fields[2]
-    cdef const int[::1] suffixes = fields[3]
-    cdef uint64_t[:, ::1] table = _new_slots(2 * guess + 2 * BLOCK)
-    cdef sk_slot* slots = <sk_slot*>&table[0, 0]
-    cdef uint64_t size = table.shape[0], key, at
-    cdef Py_ssize_t t, stored = 0
+    cdef uint64_t[:, ::1] table = _new_slots(2 * room + 2 * BLOCK)
+    cdef Py_ssize_t i, t
     cdef bint every = lower_counts.shape[0] == 0
+    found.slots, found.size, found.stored = <sk_slot*>&table[0, 0], table.shape[0], 0
     with nogil:
-        memset(slots, 0xFF, size * sizeof(sk_slot))  # every key is EMPTY
-        for t in range(n):
-            if t + AHEAD < n:
-                key = sk_pair(contexts[t + AHEAD], words[t + AHEAD])
-                SK_PREFETCH(&slots[sk_home(key, size)])
-            if every or (lower_counts[contexts[t]] > 1 and lower_counts[suffixes[t]] > 1):
-                key = sk_pair(contexts[t], words[t])
-                at = sk_find(slots, size, key)
-                slots[at].key, slots[at].value = key, sk_pair(counts[t], t)
-                stored += 1
-    return np.asarray(table), stored
+        memset(found.slots, 0xFF, found.size * sizeof(sk_slot))  # every key is EMPTY
+        for t in range(found.total):
+            if t + AHEAD < found.total:
+                SK_PREFETCH(&found.slots[sk_home(key_of(found, t + AHEAD), found.size)])
+            if t < n_known or found.counts[t] > 1:
+                if every or can_recur(found, lower_counts, t):
+                    put(found, t, 0)
+        for i in range(ends.shape[0]):
+            if ends[i] < NONE and can_recur(found, lower_counts, marked(ends[i])):
+                put(found, marked(ends[i]), i)
+    return np.asarray(table)
 
 
-def _store_counts(const uint64_t[:, ::1] table, int[::1] counts):
-    """Take the counts out of the slots."""
-    cdef Py_ssize_t i
-    with nogil:
-        for i in range(table.shape[0]):
-            if table[i, 0] != SK_EMPTY and table[i, 1] >> 32 > 1:  # one stands there already
-                counts[table[i, 1] & 0xFFFFFFFFu] = <int>(table[i, 1] >> 32)
+cdef inline bint can_recur(
+    const Found* found, const int[::1] lower_counts, Py_ssize_t t
+) noexcept nogil:
+    """Whether the parts of an n-gram were seen more than once."""
+    return lower_counts[found.contexts[t]] > 1 and lower_counts[found.suffixes[t]] > 1
+
+
+cdef inline uint64_t key_of(const Found* found, Py_ssize_t t) noexcept nogil:
+    return sk_pair(found.contexts[t], found.words[t])
+
+
+cdef inline void put(Found* found, Py_ssize_t t, Py_ssize_t first) noexcept nogil:
+    """Put n-gram t, first seen at a token, into the table, where it is not."""
+    cdef uint64_t key = key_of(found, t), at = sk_find(found.slots, found.size, key)
+    found.slots[at].key, found.slots[at].value = key, sk_pair(<uint32_t>first, <uint32_t>t)
+    found.stored += 1
 
 
 def find_suffixes(
@@ -212,15 +270,16 @@ def find_suffixes(
     ndarray of shape (n_ngrams,), int32
     """
     cdef Py_ssize_t n = contexts.shape[0], n_lower = lower_suffixes.shape[0], t
-    fields = (*lower, lower[0], lower_suffixes)
-    cdef uint64_t[:, ::1] table = _table_of(fields, contexts[:0], n_lower, n_lower)[0]
-    cdef sk_slot* slots = <sk_slot*>&table[0, 0]
-    cdef uint64_t size = table.shape[0], at
+    cdef Found found = _found((*lower, lower[0], lower_suffixes), n_lower)
+    table = _table_of(&found, contexts[:0], n_lower, contexts[:0], n_lower)
+    cdef uint64_t key, at
     cdef int[::1] out = np.empty(n, dtype=np.int32)  # OUT
     with nogil:
         for t in range(n):
-            at = sk_find(slots, size, sk_pair(lower_suffixes[contexts[t]], words[t]))
-            out[t] = <int>(slots[at].value & 0xFFFFFFFFu)
+            key = sk_pair(lower_suffixes[contexts[t]], words[t])
+            at = sk_find(found.slots, found.size, key)
+            out[t] = <int>(found.slots[at].value & 0xFFFFFFFFu)
+    del table  # which the loop has used until here
     return np.asarray(out)
 
 

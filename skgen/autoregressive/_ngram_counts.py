@@ -64,7 +64,8 @@ def count(corpus, n_words, order, known=None):
     if known:
         least = known.pop(0).counts
         counts[: len(least)] += least
-    orders, ends = [unigrams(counts)], corpus.tokens.copy()
+    orders = [unigrams(counts)]
+    ends = _ngram.single_words(corpus.tokens, orders[0].counts)
     for n in range(1, order):
         before, share = known.pop(0) if known else NOTHING, SHARES[n > 1]
         lower = orders[-1].counts
