@@ -319,12 +319,16 @@ def counts_of_counts(const int[::1] counts):
     -------
     ndarray of shape (6,), int64
     """
-    cdef Py_ssize_t t
-    cdef long long[::1] out = np.zeros(6, dtype=np.int64)  # OUT
+    cdef Py_ssize_t t, n = counts.shape[0], zeros = 0, ones = 0, twos = 0, threes = 0, fours = 0
     with nogil:
-        for t in range(counts.shape[0]):
-            out[min(counts[t], 5)] += 1
-    return np.asarray(out)
+        for t in range(n):  # comparisons of many at a time, as no sum waits for the one before
+            zeros += counts[t] == 0
+            ones += counts[t] == 1
+            twos += counts[t] == 2
+            threes += counts[t] == 3
+            fours += counts[t] == 4
+    more = n - zeros - ones - twos - threes - fours
+    return np.array([zeros, ones, twos, threes, fours, more], dtype=np.int64)
 
 
 def interpolate(

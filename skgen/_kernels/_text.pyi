@@ -2,6 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 def word_table(words: list) -> NDArray[np.uint64]: ...
+def are_texts(sentences: list) -> bool: ...
 def encode(
     texts: list,
     table: NDArray[np.uint64],

@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from cpython.unicode cimport PyUnicode_KIND, PyUnicode_DATA, Py_UNICODE_ISSPACE
+from cpython.unicode cimport (
+    Py_UNICODE_ISSPACE, PyUnicode_Check, PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_KIND,
+    PyUnicode_READ
+)
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "ngram.h" nogil:
@@ -12,48 +15,105 @@ cdef extern from "ngram.h" nogil:
     const uint64_t SK_EMPTY
     uint64_t sk_find(const sk_slot* slots, uint64_t size, uint64_t key)
 
-cdef uint64_t FNV_START = 14695981039346656037u
-cdef uint64_t FNV_PRIME = 1099511628211u
+cdef extern from "text.h" nogil:
+    uint64_t sk_eight(const uint8_t* text, Py_ssize_t n)
+    Py_ssize_t sk_visible(uint64_t eight)
+    uint64_t sk_first(uint64_t eight, Py_ssize_t n)
+    uint64_t sk_mixed(uint64_t h, uint64_t eight)
+
+cdef uint64_t HASH_OF_ONE = 0x9E3779B97F4A7C15u  # character; of n so many times as much
 cdef Py_ssize_t LEAST_SIZE = 1024
 
 cdef bint[256] BLANK
 for _i in range(256):
     BLANK[_i] = chr(_i).isspace()
 
-ctypedef fused char_t:
-    uint8_t
+ctypedef fused wide_t:
     uint16_t
     uint32_t
 
 
-cdef inline bint is_blank(uint32_t c) noexcept:
-    """Whether str.split() splits here."""
-    return BLANK[c] if c < 256 else Py_UNICODE_ISSPACE(c)
+cdef struct Text:
+    int kind  # bytes in a character
+    const void* data
+    Py_ssize_t length
 
 
-cdef inline uint64_t hashed_to(
-    const char_t* text, Py_ssize_t* at, Py_ssize_t stop, bint whole
-) noexcept:
-    """Go to the next blank, or with `whole` to the stop; FNV-1a over the characters on the way."""
-    cdef uint64_t h = FNV_START
-    cdef Py_ssize_t i = at[0]
-    while i < stop and (whole or not is_blank(text[i])):
-        h = (h ^ text[i]) * FNV_PRIME
+cdef inline Text as_text(object text) noexcept:
+    return Text(PyUnicode_KIND(text), PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
+
+
+cdef inline Py_ssize_t word_end(const Text* text, Py_ssize_t i) noexcept:
+    """The next place where str.split() splits."""
+    if text.kind == 2:
+        return wide_end(text, i, <const uint16_t*>text.data)
+    if text.kind == 4:
+        return wide_end(text, i, <const uint32_t*>text.data)
+    cdef const uint8_t* data = <const uint8_t*>text.data
+    while True:
+        i += sk_visible(sk_eight(&data[i], text.length - i))
+        if i >= text.length or BLANK[data[i]]:
+            return min(i, text.length)
         i += 1
-    at[0] = i
-    h ^= h >> 29
+
+
+cdef inline Py_ssize_t wide_end(const Text* text, Py_ssize_t i, const wide_t* data) noexcept:
+    while i < text.length and not (
+        BLANK[data[i]] if data[i] < 256 else Py_UNICODE_ISSPACE(data[i])
+    ):
+        i += 1
+    return i
+
+
+cdef inline uint64_t hashed(const Text* text, Py_ssize_t i, Py_ssize_t n) noexcept:
+    """A hash of n characters, whatever the width in which the text has them.
+
+    Two words of more than eight bytes and the same 64 bits would be taken for one.
+    """
+    cdef const uint8_t* data = <const uint8_t*>text.data
+    cdef uint64_t h
+    cdef Py_ssize_t k
+    if text.kind == 2:
+        h = wide_hash(<const uint16_t*>text.data + i, n)
+    elif text.kind == 4:
+        h = wide_hash(<const uint32_t*>text.data + i, n)
+    else:
+        h = first_hash(n, 8)
+        for k in range(0, n, 8):
+            h = sk_mixed(h, sk_first(sk_eight(&data[i + k], text.length - i - k), n - k))
     return h if h != SK_EMPTY else 0
 
 
-cdef inline uint64_t hashed(
-    int kind, const void* data, Py_ssize_t* at, Py_ssize_t stop, bint whole
-) noexcept:
-    """The same for a string. Two words of the same 64 bits would be taken for one."""
-    if kind == 1:
-        return hashed_to(<const uint8_t*>data, at, stop, whole)
-    if kind == 2:
-        return hashed_to(<const uint16_t*>data, at, stop, whole)
-    return hashed_to(<const uint32_t*>data, at, stop, whole)
+cdef inline uint64_t hash_of_one(uint32_t character) noexcept:
+    """The same of one character, which is never EMPTY."""
+    return sk_mixed(first_hash(1, bits_of(character)), character)
+
+
+cdef inline uint64_t first_hash(Py_ssize_t n, int bits) noexcept:
+    return n * HASH_OF_ONE + bits
+
+
+cdef inline int bits_of(uint32_t character) noexcept:
+    return 8 if character < 1 << 8 else 16 if character < 1 << 16 else 32
+
+
+cdef inline uint64_t wide_hash(const wide_t* data, Py_ssize_t n) noexcept:
+    """A hash of the characters, all in as few bits as the widest one needs."""
+    cdef uint32_t joint = 0
+    cdef uint64_t eight = 0, h
+    cdef Py_ssize_t k
+    cdef int bits, filled = 0
+    for k in range(n):
+        joint |= data[k]
+    bits = bits_of(joint)
+    h = first_hash(n, bits)
+    for k in range(n):
+        eight |= <uint64_t>data[k] << filled
+        filled += bits
+        if filled == 64 or k == n - 1:
+            h = sk_mixed(h, eight)
+            eight = filled = 0
+    return h
 
 
 def word_table(list words):
@@ -96,36 +156,41 @@ def encode(list texts, uint64_t[:, ::1] table, list words, bint grow, bint chars
         The one given, or a larger one.
     """
     cdef int unknown = marks[0], begin = marks[1], end = marks[2]
-    cdef Py_ssize_t s, i, j, length, m = 0, n = len(texts)
-    cdef int kind, number
-    cdef const void* data
-    cdef uint64_t h, at
+    cdef Py_ssize_t s, i, j, m = 0, n = len(texts)
+    cdef int number
+    cdef Text text
+    cdef uint64_t h
+    cdef sk_slot* slots = <sk_slot*>&table[0, 0]
+    cdef sk_slot* slot
     cdef long long[::1] offsets = np.empty(n + 1, dtype=np.int64)  # OUT
     buffer = np.empty(_most_tokens(texts, chars), dtype=np.int32)
     cdef int[::1] tokens = buffer  # OUT
     for s in range(n):
-        text = texts[s]
-        kind, data, length = PyUnicode_KIND(text), PyUnicode_DATA(text), len(text)
+        text = as_text(texts[s])
         offsets[s] = m
         tokens[m] = begin
         m += 1
         i = 0
-        while i < length:
-            j = i
-            h = hashed(kind, data, &j, i + 1 if chars else length, chars)
+        while i < text.length:
+            j = i + 1 if chars else word_end(&text, i)
             if j == i:  # a blank
                 i += 1
                 continue
-            at = sk_find(<sk_slot*>&table[0, 0], table.shape[0], h)
+            if chars:
+                h = hash_of_one(PyUnicode_READ(text.kind, text.data, i))
+            else:
+                h = hashed(&text, i, j - i)
+            slot = &slots[sk_find(slots, table.shape[0], h)]
             number = unknown
-            if table[at, 0] == h:
-                number = <int>table[at, 1]
+            if slot.key == h:
+                number = <int>slot.value
             elif grow:
                 number = <int>len(words)
-                words.append(text[i:j])
-                table[at, 0], table[at, 1] = h, number
+                words.append(texts[s][i:j])
+                slot.key, slot.value = h, number
                 if 2 * len(words) > table.shape[0]:
                     table = _grown(np.asarray(table))
+                    slots = <sk_slot*>&table[0, 0]
             tokens[m] = number
             m += 1
             i = j if chars else j + 1
@@ -137,19 +202,28 @@ def encode(list texts, uint64_t[:, ::1] table, list words, bint grow, bint chars
     return buffer, np.asarray(offsets), np.asarray(table)
 
 
-def _most_tokens(list texts, bint chars):
+def are_texts(list sentences):
+    """Whether all of them are strings."""
+    for sentence in sentences:
+        if not PyUnicode_Check(sentence):
+            return False
+    return True
+
+
+cdef Py_ssize_t _most_tokens(list texts, bint chars):
     """No fewer than the tokens of all texts, with their marks."""
-    cdef Py_ssize_t total = 0
+    cdef Py_ssize_t total = 0, length
+    if not are_texts(texts):
+        raise TypeError("texts has entries that are no strings")
     for text in texts:
-        if not isinstance(text, str):
-            raise TypeError(text)
-        total += 2 + (len(text) if chars else (len(text) + 1) // 2)
+        length = PyUnicode_GET_LENGTH(text)
+        total += 2 + (length if chars else (length + 1) // 2)
     return total
 
 
-def _hash(str word):
-    cdef Py_ssize_t at = 0
-    return hashed(PyUnicode_KIND(word), PyUnicode_DATA(word), &at, len(word), True)
+cdef uint64_t _hash(str word):
+    cdef Text text = as_text(word)
+    return hashed(&text, 0, text.length)
 
 
 def _filled(size):

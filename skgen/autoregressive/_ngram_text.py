@@ -59,7 +59,7 @@ class Encoder:
         """A :class:`Corpus`; unknown tokens are learnt, or become the mark of unknown ones."""
         sentences = as_sentences(X)
         compiled = not callable(self.analyzer) and self.tokenizer is None
-        if compiled and self._kind is not Integral and all(isinstance(s, str) for s in sentences):
+        if compiled and self._kind is not Integral and _text.are_texts(sentences):
             return self._encode_text(sentences, grow)
         return self._encode_tokens([self.tokens(s, x) for s, x in enumerate(sentences)], grow)
 

@@ -1,5 +1,6 @@
 """The passes over n-grams against plain dicts and loops."""
 
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -29,17 +30,31 @@ def spelled(order, lower, words):
     return [(*lower[c], int(w)) for c, w in zip(order[0], order[1], strict=True)]
 
 
+def assert_ends(ends, grams, counts, tokens):
+    """The n-gram that ends at each token, with the mark if it was seen once."""
+    for i, end in enumerate(ends.tolist()):
+        if end == -1:
+            assert 1 in tokens[max(0, i - len(grams[0]) + 2) : i + 1]
+            continue
+        gram = end if end >= 0 else -2 - end
+        assert grams[gram] == tuple(tokens[i + 1 - len(grams[gram]) : i + 1])
+        assert (counts[gram] == 1) == (end < 0)
+
+
 # Few tokens, and so many that tables grow; parts that are known beforehand.
 @pytest.mark.parametrize(("n", "known"), [(3, 0), (200, 0), (200, 90), (6000, 3000)])
 def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
     tokens, offsets = sentences(rng, n)
     cut = offsets[known]
     lower, old = [(w,) for w in range(20)], (None, None, unigram_counts(tokens[:cut]))
-    counts, before, ends = unigram_counts(tokens), tokens[:cut].copy(), tokens[cut:].copy()
+    counts = unigram_counts(tokens)
+    before = _ngram.single_words(tokens[:cut], old[2])
+    ends = _ngram.single_words(tokens[cut:], counts)
     for order in (2, 3, 4):
         old = _ngram.count_order(tokens[:cut], before, 1, old[2], NOTHING, 0.1)
         found = _ngram.count_order(tokens[cut:], ends, 1, counts, old, 0.1)
         grams = spelled(found, lower, tokens)
+        assert_ends(ends, grams, found[2], tokens[cut:])
         expected = Counter()
         for start, stop in pairwise(offsets):
             sentence = tuple(tokens[start:stop].tolist())
@@ -51,7 +66,7 @@ def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
 
 def test_suffixes_are_found_again(rng):
     tokens, _ = sentences(rng, 300)
-    ends = tokens.copy()
+    ends = _ngram.single_words(tokens, unigram_counts(tokens))
     two = _ngram.count_order(tokens, ends, 1, unigram_counts(tokens), NOTHING, 0.1)
     three = _ngram.count_order(tokens, ends, 1, two[2], NOTHING, 0.1)
     found = _ngram.find_suffixes(three[0], three[1], two[3], two[:2])
@@ -61,7 +76,8 @@ def test_suffixes_are_found_again(rng):
 def random_model(rng, n_words=8):
     """Arrays of a model of four orders, with made-up numbers; many suffixes are not there."""
     tokens, _ = sentences(rng, 100, n_words)
-    ends, orders = tokens.copy(), [(None, None, unigram_counts(tokens))]
+    orders = [(None, None, unigram_counts(tokens))]
+    ends = _ngram.single_words(tokens, orders[0][2])
     for _ in range(3):
         orders.append(_ngram.count_order(tokens, ends, 1, orders[-1][2], NOTHING, 0.1))
     needed, parts = np.empty(0, dtype=int), []
@@ -159,6 +175,30 @@ def test_a_vocabulary_grows_beyond_its_first_table(rng):
     fresh, _, _ = _text.encode(texts, _text.word_table(words), words, False, False, MARKS)
     assert_array_equal(again, tokens)
     assert_array_equal(fresh, tokens)
+
+
+def test_a_word_has_one_number_in_texts_of_any_width():
+    plain = ["", "a", "seven77", "eight888", "nine99999", "sixteen161616161", "x" * 40, "ÿé"]
+    wide = ["Ελλάς", "日本語のとても長い文", "ﬀ" * 4, "🎈", "a🎈", "é\u0100", "\ud800"]
+    words = ["<unk>", "<s>", "</s>"]
+    texts = [" ".join(plain), " ".join(plain + wide[:3]), *wide, " ".join(plain + wide)]
+    tokens, offsets, _ = _text.encode(texts, _text.word_table(words), words, True, False, MARKS)
+    assert words[3:] == plain[1:] + wide
+    spelled = [[words[t] for t in tokens[i + 1 : j - 1]] for i, j in pairwise(offsets)]
+    assert spelled == [text.split() for text in texts]
+    given, _, _ = _text.encode(texts, _text.word_table(words), words, False, False, MARKS)
+    assert_array_equal(given, tokens)
+
+
+def test_all_blanks_of_python_split():
+    blanks = [chr(c) for c in range(sys.maxunicode + 1) if chr(c).isspace()]
+    others = [chr(c) for c in range(0x3000) if not chr(c).isspace()]
+    words = ["<unk>", "<s>", "</s>"]
+    texts = [f"{first}{end}{blank}b{blank}{blank}" for blank in blanks for first in others[::37]
+             for end in ("", "c", "123456", "12345678", "日", "🎈")]  # fmt: skip
+    tokens, offsets, _ = _text.encode(texts, _text.word_table(words), words, True, False, MARKS)
+    spelled = [[words[t] for t in tokens[i + 1 : j - 1]] for i, j in pairwise(offsets)]
+    assert spelled == [text.split() for text in texts]
 
 
 def test_what_is_no_string_is_refused():
