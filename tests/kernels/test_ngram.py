@@ -178,8 +178,8 @@ def test_a_vocabulary_grows_beyond_its_first_table(rng):
 
 
 def test_a_word_has_one_number_in_texts_of_any_width():
-    plain = ["", "a", "seven77", "eight888", "nine99999", "sixteen161616161", "x" * 40, "ÿé"]
-    wide = ["Ελλάς", "日本語のとても長い文", "ﬀ" * 4, "🎈", "a🎈", "é\u0100", "\ud800"]
+    plain = ["", "a", "aa", "seven77", "eight888", "nine99999", "sixteen161616161", "x" * 40, "ÿé"]
+    wide = ["ša", "Ελλάς", "日本語のとても長い文", "ﬀ" * 4, "🎈", "a🎈", "é\u0100", "\ud800"]
     words = ["<unk>", "<s>", "</s>"]
     texts = [" ".join(plain), " ".join(plain + wide[:3]), *wide, " ".join(plain + wide)]
     tokens, offsets, _ = _text.encode(texts, _text.word_table(words), words, True, False, MARKS)
