@@ -225,6 +225,22 @@ def test_every_token_has_the_probability_that_kenlm_gives_it(kjv_model, kjv):
     assert_allclose(found, expected, rtol=0, atol=3e-6)
 
 
+@pytest.mark.parametrize(
+    ("prune", "n_ngrams", "perplexity"),
+    [
+        ((0, 0, 1), [12417, 133658, 94550], 50.64084),
+        ((0, 1, 1), [12417, 56459, 94550], 53.82999),
+        ((0, 0, 1, 1, 2), [12417, 133658, 94550, 82719, 18016], 45.98832),
+    ],
+    ids=str,
+)
+def test_pruned_models_are_those_of_kenlm(kjv, prune, n_ngrams, perplexity):
+    """What lmplz --prune finds, as KenLM scores it."""
+    model = NGramLM(len(prune), prune=prune).fit(kjv.train)
+    assert model.n_ngrams_.tolist() == n_ngrams
+    assert model.perplexity(kjv.test) == pytest.approx(perplexity, abs=1e-5)
+
+
 def test_letters_of_the_bible_take_the_published_bits(kjv):
     model = NGramLM(6, analyzer="char").fit(kjv.train)
     assert -model.score(kjv.test) / np.log(2) == pytest.approx(1.470, abs=5e-4)

@@ -145,11 +145,12 @@ def test_a_model_from_a_file_has_no_counts_to_add_to(tmp_path):
         NGramLM.from_arpa(written(tmp_path, BACKOFF)).partial_fit(TEXT)
 
 
+@pytest.mark.parametrize("prune", [0, (0, 0, 1), (0, 1, 1, 3)], ids=str)
 @pytest.mark.parametrize("smoothing", ["modified-kneser-ney", "witten-bell", "absolute", "laplace"])
-def test_kenlm_reads_the_same_scores(tmp_path, smoothing):
+def test_kenlm_reads_the_same_scores(tmp_path, smoothing, prune):
     kenlm = pytest.importorskip("kenlm", reason="KenLM's Python package is the one compared with")
     bunch = load_kjv()
-    model = NGramLM(4, smoothing=smoothing).fit(bunch.train[:3000])
+    model = NGramLM(4, smoothing=smoothing, prune=prune).fit(bunch.train[:3000])
     model.to_arpa(tmp_path / "model.arpa")
     theirs = kenlm.Model(str(tmp_path / "model.arpa"))
     for sentence, ours in zip(
