@@ -14,6 +14,7 @@ from .._density import RandomState, SequenceDensity
 from .._forecast import check_horizon
 from .._sequences import object_array
 from .._validation import check_features
+from ._model import LEAST
 from ._signal import Diagnostics, diagnose
 
 CONTEXT = 1000  # last rows of the fit that are kept, to continue from
@@ -29,11 +30,25 @@ def warn_of_fit(message):
 
 def warn_if_degenerate(variance, floor):
     """Say where nothing is left to chance."""
-    constant = variance.diagonal() <= floor
+    constant = variance.diagonal() < 2 * floor
     if constant.any():
         warn_of_fit(
             f"Degenerate fit: the past says all of column {int(constant.argmax())}, as of a "
             "constant; leave it out."
+        )
+    elif len(variance) > 1:
+        _warn_if_determined(variance)
+
+
+def _warn_if_determined(variance):
+    """Say which columns the others tell."""
+    deviation = np.sqrt(variance.diagonal())
+    correlation = variance / np.outer(deviation, deviation)
+    left = 1 / np.linalg.inv(correlation).diagonal()  # of each variance, by the other columns
+    if left.min() < 10 * LEAST:
+        warn_of_fit(
+            f"Degenerate fit: columns {np.flatnonzero(left < 1000 * LEAST).tolist()} determine "
+            "each other within a step; leave one of them out."
         )
 
 

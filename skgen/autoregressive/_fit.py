@@ -8,7 +8,7 @@ import numpy as np
 from .._kernels import _ar, _ar_exact
 from . import _least_squares as least_squares
 from . import _steps as steps
-from ._model import ARParams, is_stationary, partial_to_coef
+from ._model import ARParams, floored, is_stationary, partial_to_coef
 from ._var import maximize
 
 LOG_2PI = log(2 * np.pi)
@@ -106,20 +106,6 @@ def gaussian_log_liks(scatter, n, floor):
     sigma = floored(scatter / n, floor)
     log_det = np.log(sigma[..., 0, 0]) if d == 1 else np.linalg.slogdet(sigma)[1]
     return -0.5 * n * (log_det + d * (LOG_2PI + 1))
-
-
-def floored(sigma, floor):
-    """Covariances with no variance below the floor, in any direction about."""
-    d = sigma.shape[-1]
-    if d == 1:
-        return np.maximum(sigma, floor)
-    low = np.sqrt(floor)
-    scaled = sigma / np.outer(low, low)
-    values, vectors = np.linalg.eigh((scaled + np.swapaxes(scaled, -1, -2)) / 2)
-    if (values >= 1).all():
-        return sigma
-    raised = (vectors * np.maximum(values, 1)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-    return raised * np.outer(low, low).reshape(d, d)
 
 
 # ---- conditional least squares -----------------------------------------------------------------

@@ -14,6 +14,10 @@ from scipy.linalg import solve_discrete_lyapunov
 from .._kernels import _ar_filter, _ar_smooth
 from . import _steps as steps
 
+# The least eigenvalue of innovations' correlations. Columns that determine each other have an
+# infinite likelihood, of which less would leave no digits.
+LEAST = 4e-12
+
 # Beyond this modulus of a root a model counts as not stationary: its variance has no digits.
 LARGEST_ROOT = 1 - 1e-9
 
@@ -364,3 +368,17 @@ class Smoother:
         """Errors of the rows from p on."""
         p = self.params.shape[0]
         return sum(x[p - a : len(x) - a] @ self.A[a].T for a in range(p + 1))
+
+
+def floored(sigma, floor):
+    """Covariances with no variance below the floor, and no column that the others determine."""
+    d = sigma.shape[-1]
+    if d == 1:
+        return np.maximum(sigma, floor)
+    sigma, each = (sigma + np.swapaxes(sigma, -1, -2)) / 2, range(d)
+    sigma[..., each, each] = variance = np.maximum(sigma[..., each, each], floor)
+    scale = np.sqrt(variance)
+    units = scale[..., :, None] * scale[..., None, :]
+    values, vectors = np.linalg.eigh(sigma / units)
+    raised = (vectors * np.maximum(values, LEAST)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return np.where(values[..., :1, None] < LEAST, raised * units, sigma)

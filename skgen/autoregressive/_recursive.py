@@ -12,8 +12,9 @@ from .._density import make_rng
 from .._validation import check_array_parameter
 from ._base import warn_if_degenerate, warn_of_fit
 from ._compiled import compile_loops
-from ._fit import LOG_2PI, floored
+from ._fit import LOG_2PI
 from ._lags import elapsed
+from ._model import floored
 from ._particles import Recursion
 from ._simulated import SimulatedAutoregression, interpolated, start_law
 

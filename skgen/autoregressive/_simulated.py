@@ -5,9 +5,9 @@ import numpy as np
 from .._forecast import StepForecast
 from ..emissions._base import log_sum
 from ._base import Autoregression
-from ._fit import floored
 from ._innovations import Innovations, spread
 from ._lags import elapsed
+from ._model import floored
 from ._particles import Walk, blocks, find_segments, one_step, systematic
 from ._var import definite
 

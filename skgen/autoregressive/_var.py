@@ -14,11 +14,10 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from . import _least_squares as least_squares
 from ._minimize import minimize
-from ._model import ARParams, Smoother, companion, is_stationary, start_covariance
+from ._model import LEAST, ARParams, Smoother, companion, floored, is_stationary, start_covariance
 
-# Of an innovation's deviation, what those of the columns before leave. Columns that determine each
-# other have an infinite likelihood, of which less would leave no digits.
-LEAST_SHARE = 1e-6
+# Of an innovation's deviation, what those of the columns before leave: less than any floor does.
+LEAST_SHARE = 0.5 * LEAST**0.5
 
 
 class Point(NamedTuple):
@@ -34,6 +33,7 @@ class Likelihood:
 
     def __init__(self, task, order):
         self.weights, self.prior, self.diff = task.weights, task.prior, task.diff
+        self.least = np.sqrt(task.floor)
         x, self.offsets, entries, starts = task.hidden()
         self.x = np.nan_to_num(x, nan=0.0)
         self.entries = np.split(entries, starts[1:-1])
@@ -61,8 +61,9 @@ class Likelihood:
 
     def __call__(self, point):
         """The log-likelihood and its gradient; -inf where the model is not stationary."""
-        own = np.diag(point.chol) / np.linalg.norm(point.chol, axis=1)
-        if not is_stationary(point.coef) or not (own > LEAST_SHARE).all():
+        size = np.linalg.norm(point.chol, axis=1)
+        enough = (size >= self.least) & (np.diag(point.chol) > LEAST_SHARE * size)
+        if not enough.all() or not is_stationary(point.coef):
             return -np.inf, None
         params = self.params(point)
         try:
@@ -235,9 +236,7 @@ def _start(task, likelihood, order):
         coef = coef * likelihood.active
     while not is_stationary(coef):
         coef = 0.8 * coef
-    sigma = (sigma + sigma.T) / 2
-    low = np.linalg.eigvalsh(sigma).min()
-    sigma = sigma if low > 0 else sigma + (1e-6 * np.trace(sigma) - low) * np.eye(d)
+    sigma = floored(sigma, np.maximum(1e-6 * np.diag(gamma[0]), 4 * task.floor))
     gram = np.empty((order, d, order, d))
     for i in range(order):
         for j in range(order):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from series import ar_series, covariance, log_density, var_series, with_gaps
+from sklearn.exceptions import ConvergenceWarning
 
 from skgen import AR
 from skgen.autoregressive._fit import _exact_columns
@@ -174,3 +175,25 @@ def test_columns_that_determine_each_other_are_fitted(diff):
     x = np.cumsum(x, axis=0) if diff else x
     model = AR(1, diff=diff).fit(x)
     assert np.isfinite(model.score_samples(x)).all()
+
+
+@pytest.mark.parametrize("method", ["exact", "conditional", "yule-walker"])
+@pytest.mark.parametrize("order", [0, 1])
+def test_columns_that_tell_each_other_are_named(rng, method, order):
+    x = rng.normal(size=(50, 2))
+    x = np.column_stack([x[:, 0], x @ [1.0, 2.0], x[:, 1]])
+    with pytest.warns(ConvergenceWarning, match=r"columns \[0, 1, 2\] determine each other"):
+        model = AR(order, method=method).fit(x)
+    other = AR(order, method=method).fit(x[:, [0, 2]])
+    assert_allclose(model.predict(x) @ [1.0, -1.0, 2.0], 0.0, atol=1e-4)
+    assert model.score(x) > other.score(x[:, [0, 2]]) + 5  # and the rest is off by next to nothing
+
+
+@pytest.mark.parametrize("method", ["exact", "conditional", "yule-walker"])
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_constant_column_is_named(rng, method, order):
+    x = np.column_stack([rng.normal(size=50), np.full(50, 3.0)])
+    with pytest.warns(ConvergenceWarning, match="all of column 1, as of a constant"):
+        model = AR(order, method=method).fit(x)
+    assert np.isfinite(model.log_lik_)
+    assert_allclose(model.predict(x)[:, 1], 3.0)

@@ -1,13 +1,18 @@
 """Every density of the package passes the public density checks. A new one joins by one line."""
 
-from skgen import HMM, Gaussian, GaussianHMM, GaussianMixture, Mixture, emissions
+from skgen import AR, HMM, Gaussian, GaussianHMM, GaussianMixture, Mixture, emissions
 from skgen.testing import DensityCase, parametrize_with_density_checks
 
-# One state makes a density of rows of an HMM, but for these.
+# One state makes a density of rows of an HMM, and no lags one of an autoregression, but for these.
 SEQUENCES = {
     "check_memory_layout": "a list of lists is a set of sequences with one feature",
     "check_empty_input_is_refused": "an array of three dimensions is a set of sequences",
 }
+WEIGHTS = dict.fromkeys(
+    ("check_weights_equal_repetition", "check_weight_zero_is_absence"),
+    "rows of one sequence depend on each other and have no weights of their own",
+)
+NAN = {"check_nan_is_refused_by_name": "the density takes missing entries, only this fit does not"}
 
 
 def hmm(emission=None, data="real"):
@@ -60,6 +65,13 @@ DENSITIES = {
     "HMM of Poissons": hmm(emissions.Poisson(), "counts"),
     "HMM of Bernoullis": hmm(emissions.Bernoulli(), "binary"),
     "HMM of categoricals": hmm(emissions.Categorical(), "categories"),
+    "AR": DensityCase(AR(0), expected_failed_checks=SEQUENCES | WEIGHTS),
+    **{
+        f"AR, {method}": DensityCase(
+            AR(0, method=method), expected_failed_checks=SEQUENCES | WEIGHTS | NAN
+        )
+        for method in ("conditional", "yule-walker")
+    },
 }
 
 
