@@ -12,6 +12,7 @@ from . import _steps as steps
 from ._base import warn_if_degenerate, warn_of_fit
 from ._fit import FITS, Task, params_of
 from ._lags import as_lags
+from ._least_squares import column_sums
 from ._linear import LinearAutoregression
 from ._model import ARParams, levels
 from ._panel import fit_each
@@ -463,20 +464,12 @@ def _moments(x, has_missing):
         values, mean, square = _ar.centred(x[:, 0])
         location, variance, centred = np.array([mean]), np.array([square]), values[:, None]
     else:
-        location = _column_sums(x) / len(x)
+        location = column_sums(x) / len(x)
         centred = x - location
-        rest = _column_sums(centred) / len(x)  # what rounding left
+        rest = column_sums(centred) / len(x)  # what rounding left
         centred -= rest
         location += rest
         variance = np.einsum("ij,ij->j", centred, centred) / len(x)
     size = np.sqrt(location**2 + variance)
     scale = np.sqrt(variance)
     return location, np.where(scale > 0, scale, np.maximum(size, 1.0)), size, centred
-
-
-def _column_sums(x):
-    """By rows of many steps: numpy adds short rows slowly."""
-    n, d = x.shape
-    k = max(1, 512 // d)
-    whole = x[: n // k * k].reshape(-1, k * d).sum(axis=0).reshape(k, d)
-    return whole.sum(axis=0) + x[n // k * k :].sum(axis=0)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtrs
+from scipy.linalg.lapack import dpotrf
 
 from .._kernels import _ar
 
@@ -88,7 +88,7 @@ def _gram_of_one(x, p):
     for i in range(q):
         for j in range(i):
             sums[i, j] = sums[j, i].T
-    first = [np.ones(T - p) @ x[p:]]
+    first = [column_sums(x[p:])]
     for i in range(1, q):
         first.append(first[-1] + x[p - i] - x[T - i])
     arranged = [*range(1, q), 0]
@@ -115,6 +115,14 @@ def _lagged_products(x, p):
             windows = x[first : first + n * q].reshape(n, q * d)
             out += windows[:, -d:].T @ windows
     return out.reshape(d, q, d).transpose(1, 0, 2)[::-1]
+
+
+def column_sums(x):
+    """By rows of many steps: numpy adds short rows slowly, and BLAS wakes its threads for them."""
+    n, d = x.shape
+    k = max(1, 512 // d)
+    whole = x[: n // k * k].reshape(-1, k * d).sum(axis=0).reshape(k, d)
+    return whole.sum(axis=0) + x[n // k * k :].sum(axis=0)
 
 
 def _orthogonalized(x, terms, offsets, weights, order):
@@ -195,7 +203,8 @@ def _solve(triangle, right):
     diagonal = np.abs(triangle.diagonal())
     if diagonal.min() <= 1e-13 * max(diagonal.max(), 1e-300):
         return np.linalg.lstsq(triangle, right, rcond=1e-13)[0]
-    return dtrtrs(triangle, right)[0]
+    # Not scipy's dtrtrs, whose BLAS wakes threads for any size: 20 ms on a machine at work.
+    return np.linalg.solve(triangle, right)
 
 
 def autocovariance_matrices(x, offsets, weights, p):
