@@ -203,7 +203,7 @@ def _solve(triangle, right):
     diagonal = np.abs(triangle.diagonal())
     if diagonal.min() <= 1e-13 * max(diagonal.max(), 1e-300):
         return np.linalg.lstsq(triangle, right, rcond=1e-13)[0]
-    # Not scipy's dtrtrs, whose BLAS wakes threads for any size: 20 ms on a machine at work.
+    # Not by scipy's triangular solver: its BLAS wakes threads, of milliseconds, for a few rows.
     return np.linalg.solve(triangle, right)
 
 
