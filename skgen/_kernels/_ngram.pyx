@@ -117,7 +117,7 @@ def count_order(
         field[:n_known] = values
     cdef Found found = _found(fields, n_known)
     cdef int before = NONE
-    cdef Py_ssize_t room = n_known + <Py_ssize_t>(share * _open(ends))
+    cdef Py_ssize_t room = _recurring(&found, lower_counts) + <Py_ssize_t>(share * _open(ends))
     table = _table_of(&found, lower_counts, n_known, ends[:0], room)
     for start in range(0, n, BLOCK):
         if found.stored + BLOCK > MAX_LOAD * found.size:
@@ -142,6 +142,15 @@ cdef Py_ssize_t _open(const int[::1] ends):
     with nogil:
         for i in range(ends.shape[0]):
             n += ends[i] >= 0
+    return n
+
+
+cdef Py_ssize_t _recurring(const Found* found, const int[::1] lower_counts):
+    """How many of the n-grams found can come again."""
+    cdef Py_ssize_t t, n = 0
+    with nogil:
+        for t in range(found.total):
+            n += can_recur(found, lower_counts, t)
     return n
 
 
@@ -271,7 +280,7 @@ def find_suffixes(
     """
     cdef Py_ssize_t n = contexts.shape[0], n_lower = lower_suffixes.shape[0], t
     cdef Found found = _found((*lower, lower[0], lower_suffixes), n_lower)
-    table = _table_of(&found, contexts[:0], n_lower, contexts[:0], n_lower)
+    table = _table_of(&found, contexts[:0], n_lower, contexts[:0], 5 * n_lower // 6)
     cdef uint64_t key, at
     cdef int[::1] out = np.empty(n, dtype=np.int32)  # OUT
     with nogil:

@@ -219,8 +219,10 @@ class NGramLM(LanguageModel):
         with self._all_or_nothing():
             encoder = self._encoder(self.vocabulary_)
             corpus = encoder.encode(X, grow=self.vocabulary is None)
-            words, known = encoder.vocabulary, orders_of(self._params())
-            self._estimate(count(corpus, len(words), self.order, known), words)
+            words = encoder.vocabulary
+            orders = count(corpus, len(words), self.order, orders_of(self._params()))
+            del corpus
+            self._estimate(orders, words)
         return self
 
     def _first_vocabulary(self):

@@ -52,24 +52,22 @@ def count(corpus, n_words, order, known=None):
     n_words : int
         Size of the vocabulary.
     order : int
-    known : list of Order, default=None
-        Counts to which those of the corpus are added; the vocabulary may have grown since. The
-        list is emptied on the way.
+    known : iterator of Order, default=None
+        Counts to which those of the corpus are added; the vocabulary may have grown since.
     """
     if len(corpus.tokens) >= 2**31:
         raise MemoryError(
             f"X has {len(corpus.tokens)} tokens, more than one pass can number; use partial_fit."
         )
     counts = np.bincount(corpus.tokens, minlength=n_words)
-    if known:
-        least = known.pop(0).counts
-        counts[: len(least)] += least
+    known = iter(()) if known is None else known
+    least = next(known, Order(*NOTHING)).counts
+    counts[: len(least)] += least
     orders = [unigrams(counts)]
     ends = _ngram.single_words(corpus.tokens, orders[0].counts)
     for n in range(1, order):
-        before, share = known.pop(0) if known else NOTHING, SHARES[n > 1]
-        lower = orders[-1].counts
-        found = _ngram.count_order(corpus.tokens, ends, BEGIN, lower, before, share)
+        lower, share = orders[-1].counts, SHARES[n > 1]
+        found = _ngram.count_order(corpus.tokens, ends, BEGIN, lower, next(known, NOTHING), share)
         orders.append(Order(*found))
     if (size := sum(map(len, orders))) >= 2**31:
         raise MemoryError(
@@ -242,19 +240,16 @@ def _joined(parts):
 
 
 def orders_of(params):
-    """The counts from which parameters were made, as a list of :class:`Order`."""
-    starts = np.cumsum([0, *params.sizes])
-    orders = []
+    """The counts from which parameters were made: an :class:`Order` for each, when it is needed."""
+    starts, lower = np.cumsum([0, *params.sizes]), None
     for n, (start, stop) in enumerate(pairwise(starts)):
         words, counts = params.words[start:stop], params.counts[start:stop]
-        if n == 0:
-            orders.append(unigrams(counts))
-            continue
-        lower = orders[-1]
-        contexts = params.contexts[start:stop] - np.int32(starts[n - 1])
-        suffixes = words
-        if n > 1:
-            below = lower.contexts, lower.words
-            suffixes = _ngram.find_suffixes(contexts, words, lower.suffixes, below)
-        orders.append(Order(contexts, words, counts, suffixes))
-    return orders
+        if lower is None:
+            lower = unigrams(counts)
+        else:
+            contexts = params.contexts[start:stop] - np.int32(starts[n - 1])
+            suffixes = words
+            if n > 1:
+                suffixes = _ngram.find_suffixes(contexts, words, lower.suffixes, lower[:2])
+            lower = Order(contexts, words, counts, suffixes)
+        yield lower
