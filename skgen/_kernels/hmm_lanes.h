@@ -9,7 +9,8 @@
 #define L (U * W)
 #define STEPS (NB / U) /* of a tile */
 
-enum { SK_(has_start) = 1, SK_(has_blank) = 2 };
+/* Of the flags of a step; has_start is shifted left by the vector of the lane. */
+enum { SK_(has_blank) = 1, SK_(has_start) = 2 };
 
 /* Call a function with the number of states, a constant to the compiler where it is small. */
 #define SK_HM_FOR_STATES(K, f, ...)      \
@@ -88,7 +89,7 @@ SK_INLINE void SK_(hm_mark_step)(SK_(hm_scratch) *s, ptrdiff_t lane, ptrdiff_t t
     ((double *)s->weight)[t * L + lane] = weight;
     if (!start && weight != 0) return;
     ((SK_INT *)s->reset)[t * L + lane] = -1;
-    s->flags[t] |= weight == 0 ? SK_(has_start) | SK_(has_blank) : SK_(has_start);
+    s->flags[t] |= (SK_(has_start) << lane / W) | (weight == 0 ? SK_(has_blank) : 0);
 }
 
 /* One lane of n + 1 steps from a row on; unweighted rows inside of a sequence are marked already. */

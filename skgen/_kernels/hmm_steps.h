@@ -127,6 +127,16 @@ static void SK_(hm_tally_end)(sk_hm_job *job, SK_(hm_tally) *y, ptrdiff_t group,
     y->next[lane]++;
 }
 
+/* The same in the lanes of vector u where any starts at step t. */
+static void SK_(hm_tally_starts)(sk_hm_job *job, const SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group,
+                                 ptrdiff_t t0, ptrdiff_t t, int u) {
+    for (ptrdiff_t lane = u * W; lane < u * W + W; lane++) {
+        if (!((const SK_INT *)s->reset)[t * L + lane]) continue;
+        ptrdiff_t row = SK_(hm_row)(job, group, lane, t0 + t);
+        while (y->next[lane] < job->S && job->offsets[y->next[lane]] == row) SK_(hm_tally_end)(job, y, group, lane);
+    }
+}
+
 /* Where all predictions were large against what may have been lost, nothing was. */
 static void SK_(hm_tally_risk)(const sk_hm_job *job, SK_(hm_tally) *y, ptrdiff_t group, const V *low) {
     for (ptrdiff_t lane = 0; lane < L; lane++) {
@@ -151,12 +161,8 @@ static void SK_(hm_tally_risk)(const sk_hm_job *job, SK_(hm_tally) *y, ptrdiff_t
 static void SK_(hm_tally_block)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group, ptrdiff_t t0,
                                 ptrdiff_t n, const V *low) {
     for (ptrdiff_t t = 0; t < n; t++) {
-        if (s->flags[t])
-            for (ptrdiff_t lane = 0; lane < L; lane++)
-                while (y->next[lane] < job->S &&
-                       job->offsets[y->next[lane]] == SK_(hm_row)(job, group, lane, t0 + t))
-                    SK_(hm_tally_end)(job, y, group, lane);
         for (int u = 0; u < U; u++) {
+            if (s->flags[t] & SK_(has_start) << u) SK_(hm_tally_starts)(job, s, y, group, t0, t, u);
             V sum = s->sum[t * U + u], shift = s->shift[t * U + u];
             IVEC good = SK_(v_gt)(sum, SK_(v_set)(SK_HM_LEAST)) & SK_(v_gt)(shift, SK_(v_set)(SK_HM_LEAST_LOG));
             V log_sum = SK_(v_log)(SK_(v_blend)(good, sum, SK_(v_set)(1))), step = log_sum + shift;

@@ -32,12 +32,12 @@ SK_INLINE void SK_(hm_store_links)(unsigned char *out, const V *links) {
 }
 
 /* States whose ways in are compared at the same time: what the registers hold. */
-enum { SK_(hm_ways) = SK_LEVEL == SK_AVX512 ? 4 : 2 };
+enum { SK_(hm_ways) = SK_LEVEL == SK_AVX512 ? 4 : 2, SK_(hm_most_ways) = SK_LEVEL == SK_AVX512 ? 5 : 2 };
 
 /* The best way into `width` states from j on; width is a constant to the compiler. */
 SK_INLINE void SK_(hm_best_into)(const int width, const ptrdiff_t K, const double *SK_RESTRICT a,
                                  const V *SK_RESTRICT before, V *SK_RESTRICT now, V *SK_RESTRICT links) {
-    V best[SK_(hm_ways) * U], link[SK_(hm_ways) * U];
+    V best[SK_(hm_most_ways) * U], link[SK_(hm_most_ways) * U];
     SK_UNROLL
     for (int e = 0; e < width * U; e++) {
         best[e] = before[e % U] + SK_(v_set)(a[e / U]);
@@ -59,6 +59,7 @@ SK_INLINE void SK_(hm_best_into)(const int width, const ptrdiff_t K, const doubl
 /* The best way into each state. */
 SK_INLINE void SK_(hm_best)(const ptrdiff_t K, const double *a, const V *before, V *now, V *links) {
     ptrdiff_t j = 0;
+    if (K == SK_(hm_most_ways)) { SK_(hm_best_into)(SK_(hm_most_ways), K, a, before, now, links); return; }
     for (; j + SK_(hm_ways) <= K; j += SK_(hm_ways))
         SK_(hm_best_into)(SK_(hm_ways), K, a + j, before, now + j * U, links + j * U);
     if (K - j == 3) SK_(hm_best_into)(SK_(hm_ways) == 4 ? 3 : 1, K, a + j, before, now + j * U, links + j * U);
@@ -66,49 +67,46 @@ SK_INLINE void SK_(hm_best)(const ptrdiff_t K, const double *a, const V *before,
     else if (K - j == 1) SK_(hm_best_into)(1, K, a + j, before, now + j * U, links + j * U);
 }
 
-/* Subtract the largest entry, which is added up, and tell which state has it. */
-static void SK_(hm_normalise)(ptrdiff_t K, V *best, SK_(hm_tally) *y, V *link) {
-    for (int u = 0; u < U; u++) {
-        V top = best[u];
-        link[u] = SK_(v_set)(0);
-        for (ptrdiff_t k = 1; k < K; k++)
-            SK_(hm_take)(&top, link + u, best[k * U + u], SK_(v_real)((IVEC){0} + (SK_INT)k));
-        for (ptrdiff_t k = 0; k < K; k++) best[k * U + u] -= top;
-        V sum = y->high[u] + top, part = sum - y->high[u]; /* the rounding error is kept */
-        y->low[u] += (y->high[u] - (sum - part)) + (top - part);
-        y->high[u] = sum;
-    }
+/* Subtract the largest entry of vector u, which is added up, and tell which state has it. */
+SK_INLINE void SK_(hm_normalise)(const ptrdiff_t K, V *best, SK_(hm_tally) *y, V *last, int u) {
+    V top = best[u], link = SK_(v_set)(0);
+    for (ptrdiff_t k = 1; k < K; k++)
+        SK_(hm_take)(&top, &link, best[k * U + u], SK_(v_real)((IVEC){0} + (SK_INT)k));
+    for (ptrdiff_t k = 0; k < K; k++) best[k * U + u] -= top;
+    V sum = y->high[u] + top, part = sum - y->high[u]; /* the rounding error is kept */
+    y->low[u] += (y->high[u] - (sum - part)) + (top - part);
+    y->high[u] = sum;
+    last[u] = link;
 }
 
-/* Where sequences start: the one before is complete, and the start probabilities are all there is.
- * `last` is the state in which it ends. */
-static void SK_(hm_viterbi_start)(sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group, ptrdiff_t t0,
-                                  ptrdiff_t t, const V *last, V *links) {
-    const ptrdiff_t K = job->K;
-    for (ptrdiff_t lane = 0; lane < L && t0 >= 0; lane++)
-        while (y->next[lane] < job->S && job->offsets[y->next[lane]] == SK_(hm_row)(job, group, lane, t0 + t))
-            SK_(hm_tally_end)(job, y, group, lane);
-    for (int u = 0; u < U; u++) {
-        IVEC reset = s->reset[t * U + u], there = SK_(v_gt)(s->weight[t * U + u], SK_(v_set)(0));
-        for (ptrdiff_t k = 0; k < K; k++) {
-            V start = SK_(v_blend)(there, SK_(v_set)(job->start[k]), SK_(v_set)(0));
-            V *joint = s->joint + (t / STEPS * K + k) * NB + t % STEPS * U + u;
-            *joint = SK_(v_blend)(there, *joint, SK_(v_set)(0));
-            s->work[k * U + u] = SK_(v_blend)(reset, start, s->work[k * U + u]);
-            links[k * U + u] = SK_(v_blend)(reset, last[u], links[k * U + u]);
-        }
+/* Where sequences start in vector u: the one before is complete, and the start probabilities are
+ * all there is. `last` is the state in which it ends. */
+SK_INLINE void SK_(hm_viterbi_start)(const ptrdiff_t K, sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t t, int u, V last,
+                                     V *links) {
+    IVEC reset = s->reset[t * U + u], there = SK_(v_gt)(s->weight[t * U + u], SK_(v_set)(0));
+    V *joint = s->joint + t / STEPS * K * NB + t % STEPS * U + u;
+    for (ptrdiff_t k = 0; k < K; k++) {
+        V start = SK_(v_blend)(there, SK_(v_set)(job->start[k]), SK_(v_set)(0));
+        joint[k * NB] = SK_(v_blend)(there, joint[k * NB], SK_(v_set)(0));
+        s->work[k * U + u] = SK_(v_blend)(reset, start, s->work[k * U + u]);
+        links[k * U + u] = SK_(v_blend)(reset, last, links[k * U + u]);
     }
 }
 
 /* n steps of s->state. Links go to `out` unless it is NULL. */
 SK_INLINE void SK_(hm_viterbi_steps)(const ptrdiff_t K, sk_hm_job *job, SK_(hm_scratch) *s, SK_(hm_tally) *y,
                                      ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n, unsigned char *out) {
-    V *SK_RESTRICT links = s->b, *SK_RESTRICT state = s->state, *SK_RESTRICT next = s->work, last[U];
+    V *SK_RESTRICT links = s->b, *SK_RESTRICT state = s->state, *SK_RESTRICT next = s->work, last[U] = {0};
     for (ptrdiff_t t = 0; t < n; t++) {
         const V *joint = s->joint + t / STEPS * K * NB + t % STEPS * U;
-        if (s->flags[t] || t % 16 == 15) SK_(hm_normalise)(K, state, y, last);
+        for (int u = 0; u < U; u++)
+            if (t % 16 == 15 || s->flags[t] & SK_(has_start) << u) SK_(hm_normalise)(K, state, y, last, u);
         SK_(hm_best)(K, job->transmat, state, next, links);
-        if (s->flags[t]) SK_(hm_viterbi_start)(job, s, y, group, t0, t, last, links);
+        for (int u = 0; u < U; u++) {
+            if (!(s->flags[t] & SK_(has_start) << u)) continue;
+            if (t0 >= 0) SK_(hm_tally_starts)(job, s, y, group, t0, t, u);
+            SK_(hm_viterbi_start)(K, job, s, t, u, last[u], links);
+        }
         for (ptrdiff_t k = 0; k < K; k++)
             for (int u = 0; u < U; u++) state[k * U + u] = next[k * U + u] + joint[k * NB + u];
         for (ptrdiff_t k = 0; out && k < K; k++) SK_(hm_store_links)(out + (t * K + k) * L, links + k * U);
@@ -131,7 +129,7 @@ static void SK_(hm_viterbi_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t 
         for (ptrdiff_t e = 0; e < K * U; e++) s->state[e] = SK_(v_set)(0);
         for (ptrdiff_t t0 = -job->warm; t0 < 0; t0 += job->block)
             SK_(hm_viterbi_block)(job, s, &y, group, t0, job->block, NULL);
-        SK_(hm_normalise)(K, s->state, &y, last);
+        for (int u = 0; u < U; u++) SK_(hm_normalise)(K, s->state, &y, last, u);
         SK_(hm_put)(job, job->first, group, s->state);
         SK_(hm_tally_start)(job, &y, group);
     }
@@ -139,33 +137,54 @@ static void SK_(hm_viterbi_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t 
     for (ptrdiff_t t0 = 0; t0 < n; t0 += job->block)
         SK_(hm_viterbi_block)(job, s, &y, group, t0, n - t0 < job->block ? n - t0 : job->block,
                               job->links + (group * n + t0) * K * L);
-    SK_(hm_normalise)(K, s->state, &y, last);
+    for (int u = 0; u < U; u++) SK_(hm_normalise)(K, s->state, &y, last, u);
     SK_(hm_put)(job, job->last, group, s->state);
     SK_(hm_tally_finish)(job, &y, group);
 }
 
-/* Steps last .. first of the paths of a group; lanes beyond the data write nothing. */
-SK_INLINE void SK_(hm_trace)(const int whole, sk_hm_job *job, ptrdiff_t group, ptrdiff_t *state) {
-    const ptrdiff_t n = job->rows, step = job->K * L, first = SK_(hm_row)(job, group, 0, 0);
-    const unsigned char *links = job->links + (group + 1) * n * step;
-    for (ptrdiff_t row = first + n - 1; row >= first; row--) {
-        links -= step;
-        for (ptrdiff_t lane = 0; lane < L; lane++) {
-            if (whole || row + lane * n < job->N) job->path[row + lane * n] = state[lane];
-            state[lane] = links[state[lane] * L + lane];
+/* The states before those of L lanes, by their links: one of few is selected, one of many looked up. */
+SK_INLINE void SK_(hm_back)(const ptrdiff_t K, const unsigned char *links, unsigned char *state) {
+#if SK_VBYTES
+    typedef unsigned char bytes __attribute__((vector_size(L)));
+    if (K <= 8) {
+        bytes now, before, link;
+        memcpy(&now, state, L);
+        memcpy(&before, links, L);
+        SK_UNROLL
+        for (int k = 1; k < K; k++) {
+            bytes here = (bytes)(now == (unsigned char)k);
+            memcpy(&link, links + k * L, L);
+            before = (link & here) | (before & ~here);
         }
+        memcpy(state, &before, L);
+        return;
+    }
+#endif
+    for (int lane = 0; lane < L; lane++) state[lane] = links[state[lane] * L + lane];
+}
+
+/* Steps last .. first of the paths of a group; lanes beyond the data write nothing. */
+SK_INLINE void SK_(hm_trace)(const ptrdiff_t K, sk_hm_job *job, ptrdiff_t group, unsigned char *state) {
+    const ptrdiff_t n = job->rows, first = SK_(hm_row)(job, group, 0, 0), whole = first + L * n <= job->N;
+    const unsigned char *SK_RESTRICT links = job->links + (group + 1) * n * K * L;
+    ptrdiff_t *SK_RESTRICT path = job->path;
+    for (ptrdiff_t row = first + n - 1; row >= first; row--) {
+        links -= K * L;
+        SK_UNROLL
+        for (ptrdiff_t lane = 0; lane < L; lane++)
+            if (whole || row + lane * n < job->N) path[row + lane * n] = state[lane];
+        SK_(hm_back)(K, links, state);
     }
 }
 
 /* Paths of a group, each from the state that looks best where its segment ends. */
 static void SK_(hm_trace_group)(sk_hm_job *job, ptrdiff_t group) {
     const ptrdiff_t K = job->K;
-    ptrdiff_t state[L];
+    unsigned char state[L];
     for (ptrdiff_t lane = 0; lane < L; lane++) {
         const double *last = job->last + group * K * L + lane;
         state[lane] = 0;
-        for (ptrdiff_t k = 1; k < K; k++) if (last[k * L] > last[state[lane] * L]) state[lane] = k;
+        for (ptrdiff_t k = 1; k < K; k++) if (last[k * L] > last[state[lane] * L]) state[lane] = (unsigned char)k;
     }
-    if ((group + 1) * L * job->rows <= job->N) SK_(hm_trace)(1, job, group, state);
-    else SK_(hm_trace)(0, job, group, state);
+    SK_HM_FOR_STATES(K, SK_(hm_trace), job, group, state);
 }
