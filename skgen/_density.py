@@ -349,10 +349,10 @@ class SequenceDensity(Density):
 
     def _per_step(self, sequences, values, container=None):
         """Values of every step, cut as X is: in an object array, or as they are for one array."""
-        container = container or (lambda piece: piece)
         if sequences.single:
-            return container(values)
-        return object_array([container(piece) for piece in sequences.split(values)])
+            return container(values) if container else values
+        pieces = sequences.split(values)
+        return object_array([container(x) for x in pieces] if container else pieces)
 
 
 def _drawn_lengths(length, n_samples):

@@ -9,6 +9,7 @@ Sequences   rows, end to end         | s = 0 | s = 1      | s = 2 |
 """
 
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import narwhals as nw
@@ -271,7 +272,12 @@ class Sequences:
 
     def split(self, per_row):
         """Cut an array with one entry per row into a list with one array per sequence."""
-        return np.split(per_row, self.offsets[1:-1])
+        return cut(per_row, self.offsets)
+
+
+def cut(values, offsets):
+    """Rows offsets[s] to offsets[s + 1] - 1 for each s; np.split takes four times as long."""
+    return [values[a:b] for a, b in pairwise(np.asarray(offsets).tolist())]
 
 
 def to_sequences(X, lengths=None, by=None):

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from .._density import RandomState, SequenceDensity
 from .._forecast import check_horizon
 from .._kernels import _hmm
-from .._sequences import object_array
+from .._sequences import cut, object_array
 from .._validation import check_features
 from ..emissions._argument import EmissionArgument
 from ..emissions._base import complete_mixture
@@ -292,7 +292,7 @@ class MarkovModel(EmissionArgument, SequenceDensity):
         X = self._emission().sample(params.emission, states, rng)
         if one:
             return X, states
-        return np.split(X, offsets[1:-1]), np.split(states, offsets[1:-1])
+        return cut(X, offsets), cut(states, offsets)
 
     def _complete(self, sequences, method, rng):
         """All steps with their gaps filled."""
