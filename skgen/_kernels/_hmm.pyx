@@ -17,11 +17,11 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 
-from ._counts cimport draw_index
+from ._counts cimport draw_guided, draw_index
 from ._gaussian cimport gm_scale, gm_statistics, sk_gm_job
 from ._threads cimport sk_enter_parallel, sk_leave_parallel
 
-from . import _gaussian, _hmm_log, _rows
+from . import _counts, _gaussian, _hmm_log, _rows
 
 cnp.import_array()
 
@@ -605,11 +605,18 @@ def sample_chain(
     cdef const double[::1] first = np.cumsum(startprob)
     cdef const double[:, ::1] following = np.cumsum(transmat, axis=1)
     cdef Py_ssize_t[::1] out = np.empty(uniforms.shape[0], dtype=np.intp)  # OUT
+    cdef const int[:, ::1] guide
+    cdef bint guided = uniforms.shape[0] >= K * K
+    if guided:
+        guide = _counts.make_guide(following)
     with nogil:
         for s in range(S):
             for t in range(offsets[s], offsets[s + 1]):
                 if t == offsets[s]:
                     state = draw_index(&first[0], K, uniforms[t])
+                elif guided:
+                    state = draw_guided(
+                        &following[state, 0], &guide[state, 0], K, guide.shape[1], uniforms[t])
                 else:
                     state = draw_index(&following[state, 0], K, uniforms[t])
                 out[t] = state

@@ -445,6 +445,19 @@ def test_a_drawn_chain_has_its_probabilities(rng):
     assert (np.abs(counts / n - p) <= 5 * np.sqrt(p * (1 - p) / n)).all()
 
 
+@pytest.mark.parametrize("K", [1, 2, 3, 8, 17])
+def test_a_long_chain_inverts_its_distribution_functions(rng, K):
+    startprob, transmat = make_chain(rng, K, 0.3)
+    uniforms = rng.random(3 * K * K + 2)
+    uniforms[1:3] = 0.0, np.nextafter(1.0, 0.0)
+    states = _hmm.sample_chain(offsets_of([len(uniforms)]), startprob, transmat, uniforms)
+    following = transmat.cumsum(axis=1)
+    for before, after, u in zip(states[:-1], states[1:], uniforms[1:], strict=True):
+        row = following[before]
+        assert after == np.searchsorted(row, u * row[-1], "right")
+    assert (transmat[states[:-1], states[1:]] > 0).all()
+
+
 def test_the_largest_uniform_draws_no_impossible_state():
     startprob, transmat = np.array([1.0, 0.0]), np.array([[1.0, 0.0], [0.5, 0.5]])
     uniforms = np.full(5, np.nextafter(1.0, 0.0))
