@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -177,11 +178,11 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
 
     def _sampling_rng(self, n_samples, random_state):
         self._check_fitted()
-        if not (isinstance(n_samples, int | np.integer) and n_samples >= 1):
+        if not (isinstance(n_samples, Integral) and n_samples >= 1):
             raise ValueError(f"n_samples={n_samples!r} must be a positive integer.")
         seed = getattr(self, "random_state", None) if random_state is None else random_state
         # Through a RandomState, as everywhere else, a seed costs as much as 3000 draws.
-        return np.random.default_rng(seed) if isinstance(seed, int) else make_rng(seed)
+        return np.random.default_rng(seed) if isinstance(seed, Integral) else make_rng(seed)
 
     @contextmanager
     def _all_or_nothing(self):
