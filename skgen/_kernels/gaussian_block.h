@@ -33,12 +33,22 @@ typedef struct {
     R *shift, *unit;       /* (m,) */
 } SK_(gm_params);
 
+/* Pairs of a row and a component that wait for their moments; see gaussian_picked.h. */
+typedef struct {
+    R *resp;                    /* (K, list_size) responsibilities */
+    int32_t *row;               /* (K, list_size) rows, from the first one of the run */
+    double *mass;               /* (K,) sum of the responsibilities that were looked at */
+    ptrdiff_t *length, *picked; /* (K,) of the list, and of what the block at hand would add */
+    int wait;                   /* blocks to take as a whole before the next one is looked at */
+} SK_(gm_lists);
+
 /* Scratch memory of one thread. */
 typedef struct {
     V *x, *mask, *z, *wz;  /* (padded, NB) each */
     V *joint;              /* (K, NB) */
     V *acc;                /* (K, acc_size) */
-    V weight[SK_(block_vectors)];
+    V weight[SK_(block_vectors)], log_prob[SK_(block_vectors)];
+    SK_(gm_lists) lists;
     const R *ahead;        /* the next block of rows, or NULL */
     double *observed;      /* moments of a run, laid out as a slot */
     SK_(gm_params) params; /* of the run at hand, where patterns differ */

@@ -22,10 +22,14 @@ SK_INLINE void SK_(gm_load_small)(const int m, const R *SK_RESTRICT X, const SK_
         for (int j = 0; j < m; j++) x[j * BLOCK + i] = (X[j] - shift[j]) * unit[j];
     }
 }
+
+/* Where row i of a block stands: at its place in the list, if there is one. */
+SK_INLINE ptrdiff_t SK_(gm_row)(const int32_t *list, ptrdiff_t i) { return list ? (ptrdiff_t)list[i] : i; }
+
 /* Complete rows of m >= W columns, by tiles of W x W of which the last one in a row may overlap the
  * one before. Returns how many rows were taken, whole tiles: one by one they take four times as long. */
-static ptrdiff_t SK_(gm_load_tiles)(const R *SK_RESTRICT X, ptrdiff_t m, const SK_(gm_params) *p, ptrdiff_t rows,
-                                    R *SK_RESTRICT x) {
+SK_INLINE ptrdiff_t SK_(gm_load_tiles)(const R *SK_RESTRICT X, const int32_t *list, ptrdiff_t m,
+                                       const SK_(gm_params) *p, ptrdiff_t rows, R *SK_RESTRICT x) {
     ptrdiff_t i = 0;
 #if SK_HAVE_TRANSPOSE && SK_VBYTES
     for (; m >= W && i + W <= rows; i += W)
@@ -36,7 +40,7 @@ static ptrdiff_t SK_(gm_load_tiles)(const R *SK_RESTRICT X, ptrdiff_t m, const S
             memcpy(&unit, p->unit + column, sizeof(V));
             SK_UNROLL
             for (int e = 0; e < W; e++) {
-                memcpy(tile + e, X + (i + e) * m + column, sizeof(V));
+                memcpy(tile + e, X + SK_(gm_row)(list, i + e) * m + column, sizeof(V));
                 tile[e] = (tile[e] - shift) * unit;
             }
             SK_(v_transpose)(tile);
@@ -47,13 +51,12 @@ static ptrdiff_t SK_(gm_load_tiles)(const R *SK_RESTRICT X, ptrdiff_t m, const S
     return i;
 }
 
-/* Rows first .. first + rows - 1 of X into s->x, feature-major, shifted and scaled; padding is 0. */
-static void SK_(gm_load)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns,
-                         ptrdiff_t first, ptrdiff_t rows, SK_(gm_scratch) *s) {
-    R *SK_RESTRICT x = (R *)s->x, *SK_RESTRICT mask = (R *)s->mask, *weight = (R *)s->weight;
-    const R *X = (const R *)job->X + first * job->d;
+/* Rows of X into s->x, feature-major, shifted and scaled; padding is 0. They are the first ones, or listed. */
+static void SK_(gm_load)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns, const R *X,
+                         const int32_t *list, ptrdiff_t rows, SK_(gm_scratch) *s) {
+    R *SK_RESTRICT x = (R *)s->x, *SK_RESTRICT mask = (R *)s->mask;
     const R *SK_RESTRICT shift = p->shift, *SK_RESTRICT unit = p->unit;
-    ptrdiff_t m = p->m, d = job->d;
+    ptrdiff_t m = p->m, d = job->d, i;
     if (rows < BLOCK) memset(x, 0, sizeof(V) * NB * p->padded);
     if (job->masked)
         for (ptrdiff_t i = 0; i < rows; i++, X += d)
@@ -63,19 +66,30 @@ static void SK_(gm_load)(const sk_gm_job *job, const SK_(gm_params) *p, const pt
                 x[j * BLOCK + i] = seen ? (X[j] - shift[j]) * unit[j] : 0;
             }
     else if (columns)
-        for (ptrdiff_t i = 0; i < rows; i++, X += d)
-            for (ptrdiff_t j = 0; j < m; j++) x[j * BLOCK + i] = (X[columns[j]] - shift[j]) * unit[j];
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            const R *row = X + SK_(gm_row)(list, i) * d;
+            for (ptrdiff_t j = 0; j < m; j++) x[j * BLOCK + i] = (row[columns[j]] - shift[j]) * unit[j];
+        }
     else if (m == 1) SK_(gm_load_small)(1, X, p, rows, x);
     else if (m == 2) SK_(gm_load_small)(2, X, p, rows, x);
     else if (m == 3) SK_(gm_load_small)(3, X, p, rows, x);
     else if (m == 4) SK_(gm_load_small)(4, X, p, rows, x);
-    else
-        for (ptrdiff_t i = SK_(gm_load_tiles)(X, m, p, rows, x); i < rows; i++)
-            for (ptrdiff_t j = 0; j < m; j++) x[j * BLOCK + i] = (X[i * d + j] - shift[j]) * unit[j];
+    else {
+        i = list ? SK_(gm_load_tiles)(X, list, m, p, rows, x) : SK_(gm_load_tiles)(X, NULL, m, p, rows, x);
+        for (; i < rows; i++)
+            for (ptrdiff_t j = 0; j < m; j++)
+                x[j * BLOCK + i] = (X[SK_(gm_row)(list, i) * d + j] - shift[j]) * unit[j];
+    }
+}
+
+/* Weights of rows first .. first + rows - 1 into s->weight, 0 behind them. */
+static void SK_(gm_load_weights)(const sk_gm_job *job, ptrdiff_t first, ptrdiff_t rows, SK_(gm_scratch) *s) {
+    R *weight = (R *)s->weight;
     for (ptrdiff_t i = 0; i < BLOCK; i++) weight[i] = i < rows;
     if (job->weights)
         for (ptrdiff_t i = 0; i < rows; i++) weight[i] = (R)job->weights[sk_at(job, first + i)];
 }
+#include "gaussian_picked.h"
 
 /* What the caller wants of each row, before the softmax. */
 static void SK_(gm_write_joint)(const sk_gm_job *job, const V *joint, ptrdiff_t first, ptrdiff_t rows) {
@@ -137,7 +151,7 @@ SK_INLINE void SK_(gm_exp)(V *SK_RESTRICT joint, ptrdiff_t K, V *largest, V *tot
 /* log_joint -> responsibilities times weights, in place. Returns the weighted log-likelihood. */
 static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_t first, ptrdiff_t rows, int nv) {
     enum { T = SK_(tile_vectors) };
-    V value[SK_(block_vectors)], sum[SK_(block_vectors)];
+    V *value = s->log_prob, sum[SK_(block_vectors)];
     if (job->resp || job->slots)
         for (ptrdiff_t b = 0; b < nv; b += T) {
             V scale[T];
@@ -178,16 +192,19 @@ static void SK_(gm_read_given)(const sk_gm_job *job, V *resp, ptrdiff_t first, p
 /* Rows first .. last - 1, which observe the same columns; moments are added to `out`. */
 static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const ptrdiff_t *columns,
                            ptrdiff_t first, ptrdiff_t last, SK_(gm_scratch) *s, double *out) {
-    int by_row = SK_(gm_by_row)(job);
+    int by_row = SK_(gm_by_row)(job), picks = out && SK_(gm_picks)(job, p->m);
     ptrdiff_t acc_size = by_row ? SK_(gm_by_row_size)(p->m) : SK_(gm_used)(job, p);
+    const R *run = (const R *)job->X + first * job->d;
     double log_lik = 0;
     if (out) memset(s->acc, 0, sizeof(V) * job->K * acc_size);
+    if (picks) SK_(gm_lists_clear)(&s->lists, job->K);
     if (p->padded > p->m) memset(s->x + p->m * NB, 0, sizeof(V) * NB * (p->padded - p->m));
     for (ptrdiff_t i = first; i < last; i += BLOCK) {
-        const R *X = (const R *)job->X + i * job->d;
+        const R *X = run + (i - first) * job->d;
         ptrdiff_t rows = last - i < BLOCK ? last - i : BLOCK;
         int nv = (int)sk_round_up((rows + W - 1) / W, SK_(tile_vectors));
-        SK_(gm_load)(job, p, columns, i, rows, s);
+        SK_(gm_load)(job, p, columns, X, NULL, rows, s);
+        SK_(gm_load_weights)(job, i, rows, s);
         s->ahead = i + 2 * BLOCK <= last ? X + BLOCK * job->d : NULL;
         if (job->given) SK_(gm_read_given)(job, s->joint, i, rows);
         else {
@@ -196,9 +213,12 @@ static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const 
             log_lik += SK_(gm_softmax)(job, s, i, rows, nv);
             if (job->resp) SK_(gm_write_resp)(job, s->joint, i, rows);
         }
+        if (picks && SK_(gm_moments_picked)(job, p, columns, run, i - first, rows, s, acc_size, nv)) continue;
         if (out && by_row) SK_(gm_moments_by_row)(p, s, X, job->K, rows, nv);
         else if (out) SK_(gm_moments)(job, p, s, acc_size, nv);
     }
+    for (ptrdiff_t k = 0; picks && k < job->K; k++)
+        if (s->lists.length[k]) SK_(gm_unlist)(job, p, columns, run, k, s->lists.length[k], s, acc_size);
     if (out && by_row) SK_(gm_reduce_by_row)(job, p, s->acc, out);
     else if (out) SK_(gm_reduce)(job, p->m, p->padded, s->acc, acc_size, out);
     return log_lik;
@@ -259,7 +279,8 @@ static int SK_(gm_scratch_alloc)(SK_(gm_scratch) *s, const sk_gm_job *job, char 
     size_t observed = job->starts ? sizeof(double) * Kp * (1 + job->d + job->d * (job->d + 1) / 2) : 0;
     size_t vectors = block + (job->masked ? block : 0) + (tiled ? 0 : 2 * block) + K * NB +
                      (job->slots ? K * SK_(gm_acc_size)(job) : 0);
-    char *p = *memory = sk_alloc(sizeof(V) * vectors + params + observed);
+    size_t lists = SK_(gm_lists_layout)(&s->lists, job, NULL);
+    char *p = *memory = sk_alloc(sizeof(V) * vectors + lists + params + observed);
     if (!p || (job->starts && !SKD_(gm_factors_alloc)(&s->factors, job))) return 0;
     s->x = (V *)p;
     s->mask = s->x + block;
@@ -268,6 +289,7 @@ static int SK_(gm_scratch_alloc)(SK_(gm_scratch) *s, const sk_gm_job *job, char 
     s->joint = s->wz + (tiled ? 0 : block);
     s->acc = s->joint + K * NB;
     p += sizeof(V) * vectors;
+    p += SK_(gm_lists_layout)(&s->lists, job, p);
     if (job->starts) SK_(gm_params_layout)(&s->params, job, p);
     s->observed = (double *)(p + params);
     return 1;
