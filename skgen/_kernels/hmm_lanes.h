@@ -363,7 +363,8 @@ static void SK_(hm_write)(const sk_hm_job *job, const V *tiles, ptrdiff_t group,
             SK_(hm_transpose)(r);
             for (int i = 0; i < W; i++) {
                 ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0), left = (job->N - row) * K - e;
-                if (left > 0) memcpy(out + row * K + e, r + i, sizeof(double) * (left < W ? left : W));
+                if (left >= W) memcpy(out + row * K + e, r + i, sizeof(V)); /* a store, not a call */
+                else if (left > 0) memcpy(out + row * K + e, r + i, sizeof(double) * left);
             }
         }
     }
