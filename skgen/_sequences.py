@@ -62,11 +62,14 @@ class Rows:
         Names of the columns, for errors.
     first : int
         The index of the first row among those of which these are a block.
+    starts : ndarray of shape (n_sequences + 1,), or None
+        Where sequences begin among those, for errors.
     """
 
     examined = True  # entries are known to be finite or NaN
     names = None
     first = 0
+    starts = None
 
     def __init__(self, values, weights=None, *, has_missing=None):
         if not is_plain(values):
@@ -154,7 +157,7 @@ class Rows:
         # A part of complete rows is complete; of others it is found out when it is asked for.
         complete = self.__dict__.get("has_missing") is False
         part = Rows(self.values[where], weights, has_missing=False if complete else None)
-        part.names = self.names
+        part.names, part.starts = self.names, self.starts
         if isinstance(where, slice):
             part.first = self.first + (where.start or 0)
         return part
@@ -168,12 +171,20 @@ class Rows:
         """These rows with other values, which stand for some or all of their columns."""
         other = Rows(values, self.weights, has_missing=has_missing)
         other.names = None if self.names is None else np.asarray(self.names)[columns]
-        other.first = self.first
+        other.first, other.starts = self.first, self.starts
         return other
 
     def where(self, i, j):
         """How errors call the place of an entry."""
-        return f"row {self.first + i}, {column_label(self.names, j)}"
+        return f"{row_label(self.starts, self.first + i)}, {column_label(self.names, j)}"
+
+
+def row_label(starts, i):
+    """How errors call row i: by its place in its sequence where there are several."""
+    if starts is None or len(starts) <= 2:
+        return f"row {i}"
+    s = int(np.searchsorted(starts, i, side="right")) - 1
+    return f"row {i - starts[s]} of sequence {s}"
 
 
 def column_label(names, j):
@@ -245,7 +256,7 @@ class Sequences:
 
     def __init__(self, rows, offsets, *, single=False):
         self.rows = rows
-        self.offsets = np.ascontiguousarray(offsets, dtype=np.intp)
+        self.offsets = rows.starts = np.ascontiguousarray(offsets, dtype=np.intp)
         self.single = single
 
     def __len__(self):

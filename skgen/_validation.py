@@ -351,13 +351,9 @@ def _check_finite(estimator, values, offsets=None):
     n_missing, row, column = _rows.scan(values)
     if row < 0:
         return n_missing
-    place = f"row {row}"
-    if offsets is not None and len(offsets) > 2:
-        s = int(np.searchsorted(offsets, row, side="right")) - 1
-        place = f"row {row - offsets[s]} of sequence {s}"
     raise ValueError(
-        f"X has an infinite value in {place}, {column_label(estimator, column)}; NaN marks a "
-        "missing entry, replace or clip infinities."
+        f"X has an infinite value in {_sequences.row_label(offsets, row)}, "
+        f"{column_label(estimator, column)}; NaN marks a missing entry, replace or clip infinities."
     )
 
 

@@ -91,7 +91,7 @@ def check_positive(rows, takes, *, zero=False):
     bad = rows.values < 0 if zero else rows.values <= 0
     if bad.any():
         i, j = map(int, np.unravel_index(bad.argmax(), bad.shape))
-        raise ValueError(f"X has {rows.values[i, j]:.6g} in row {i}, column {j}, but {takes}.")
+        raise ValueError(f"X has {rows.values[i, j]:.6g} in {rows.where(i, j)}, but {takes}.")
 
 
 def pooled_means(weight, total, otherwise=1.0):

@@ -4,6 +4,7 @@ import sys
 from inspect import CO_GENERATOR
 
 import numpy as np
+from sklearn import config_context
 from sklearn.exceptions import NotFittedError
 
 from ._definition import log_total
@@ -32,13 +33,14 @@ def run_interrupted(action, packages, at):
                 raise KeyboardInterrupt
 
     before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        action()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        sys.setprofile(before)
+    with config_context():  # scikit-learn may be interrupted where it puts its settings back
+        sys.setprofile(count)
+        try:
+            action()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(before)
     return calls
 
 

@@ -149,7 +149,7 @@ def check_sample_takes_a_random_state(case):
 def check_seeds_of_samples(case):
     """The same seed draws the same rows, another seed draws others."""
     model = case.fit(case.rows())
-    first, again, other = (draw(model, 20, seed)[0] for seed in (3, 3, 4))
+    first, again, other = (draw(model, 200, seed)[0] for seed in (3, 3, 4))
     assert_identical(first, again, "samples of the same seed")
     assert not np.array_equal(first, other), "another seed draws the same rows."
 

@@ -270,7 +270,7 @@ def test_gaps_call_for_more_shrinkage_and_empty_rows_for_none(rng, shrinkage):
 
 def test_shrinkage_helps_where_rows_are_few(rng):
     truth = by_hand(np.zeros(20), 0.3 ** abs(np.subtract.outer(np.arange(20), np.arange(20))))
-    X, test = truth.sample(60, random_state=1), truth.sample(500, random_state=2)
+    X, test = truth.sample(80, random_state=1), truth.sample(500, random_state=2)
     for data in (X, with_gaps(X, rng, 0.1)):
         plain = Gaussian(tol=1e-3).fit(data).score(test)
         for shrinkage in ("ledoit_wolf", "oas"):

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from skgen import GMMHMM, HMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM, to_sequences
-from skgen.emissions import Bernoulli, Categorical, Gaussian, Product
+from skgen.emissions import Bernoulli, Categorical, Gamma, Gaussian, Product
 
 LENGTHS = [7, 12, 5, 9]
 
@@ -156,6 +156,15 @@ def test_unseen_symbols_are_refused_or_ignored():
     assert_allclose(model.score_samples(new), model.score_samples([np.array([0, np.nan, 1])]))
     more = CategoricalHMM(2, n_categories=8, concentration=1.5, random_state=0).fit(X)
     assert np.isfinite(more.score_samples(new)).all()
+
+
+@pytest.mark.parametrize(("emission", "bad"), [(Categorical(), 7.0), (Gamma(), -1.0)])
+def test_errors_say_where_in_which_sequence(emission, bad):
+    X = [pd.DataFrame({"size": np.arange(1.0, n)}) for n in (4, 6, 5)]
+    model = HMM(emission, random_state=0).fit(X)
+    X[1].loc[3, "size"] = bad
+    with pytest.raises(ValueError, match=rf'X has {bad:g} in row 3 of sequence 1, column "size"'):
+        model.score_samples(X) if bad > 0 else model.fit(X)
 
 
 def test_mixed_columns_have_emissions_of_their_own(rng):

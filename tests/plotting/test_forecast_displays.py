@@ -50,4 +50,6 @@ def test_the_curve_is_the_spectrum(model, spots):
     peak = display.lines_[0].get_xdata()[np.argmax(display.lines_[0].get_ydata())]
     assert 10 < 1 / peak < 11.5  # years
     with pytest.raises(ValueError, match="several columns"):
-        SpectrumDisplay.from_estimator(AR(1, method="conditional").fit(spots))
+        SpectrumDisplay.from_estimator(
+            AR(1, method="conditional").fit(np.c_[spots[:, 1], spots[::-1, 1]])
+        )
