@@ -114,7 +114,7 @@ class Rows:
         gone = np.isnan(self.values[first])
         ascending = np.lexsort(gone.T)
         sizes = np.bincount(ids, minlength=len(first))[ascending]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
+        starts = offsets_of(sizes)
         position = np.empty_like(ascending)
         position[ascending] = starts[:-1]
         return Patterns(_rows.grouped(ids, position), starts, ~gone[ascending])
@@ -284,6 +284,13 @@ class Sequences:
     def split(self, per_row):
         """Cut an array with one entry per row into a list with one array per sequence."""
         return cut(per_row, self.offsets)
+
+
+def offsets_of(lengths):
+    """Where sequences of these lengths begin and end, end to end."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def cut(values, offsets):

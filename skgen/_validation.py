@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from . import _sequences
 from ._kernels import _rows
-from ._sequences import Rows, Sequences, UnseenRows, is_list, is_plain, to_sequences
+from ._sequences import Rows, Sequences, UnseenRows, is_list, is_plain, offsets_of, to_sequences
 
 FLOATS = [np.float64, np.float32]
 # Infinite entries are found, and told from missing ones, by a scan of our own.
@@ -77,7 +77,7 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
     Sequences
     """
     values, lengths, single = _end_to_end(estimator, X, reset)
-    offsets = _offsets(lengths)
+    offsets = offsets_of(lengths)
     rows = Rows(values, has_missing=_check_finite(estimator, values, offsets) > 0)
     rows.names = getattr(estimator, "feature_names_in_", None)
     if single:
@@ -85,7 +85,7 @@ def check_sequences(estimator, X, *, reset, sample_weight=None):
     elif (weights := check_weights(sample_weight, len(lengths), unit="sequence")) is not None:
         rows.weights = np.repeat(weights, lengths)
         if not weights.all():
-            rows, offsets = rows.take(rows.weights > 0), _offsets(lengths[weights > 0])
+            rows, offsets = rows.take(rows.weights > 0), offsets_of(lengths[weights > 0])
     if reset and rows.has_missing:
         _check_columns(estimator, rows.values)
     return Sequences(rows, offsets, single=single)
@@ -303,12 +303,6 @@ def _as_matrices(estimator, pieces, reset):
             )
         arrays.append(_as_sequence(estimator, x, s))
     return arrays
-
-
-def _offsets(lengths):
-    offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
 
 
 def _columns(x):

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._density import RandomState, SequenceDensity
 from .._forecast import check_horizon
-from .._sequences import cut, object_array
+from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features
 from ._model import LEAST
 from ._signal import Diagnostics, diagnose
@@ -281,7 +281,7 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             )
         lengths, one = self._lengths_to_draw(n_samples, rng, length)
         x = self._random(lengths, rng)
-        return (x if one else cut(x, np.concatenate([[0], np.cumsum(lengths)]))), None
+        return (x if one else cut(x, offsets_of(lengths))), None
 
     # ---- inside -----------------------------------------------------------------------------
 

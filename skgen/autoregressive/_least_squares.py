@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf
 
 from .._kernels import _ar
+from .._sequences import offsets_of
 
 # A pivot below this share of its column has lost half of its digits to the products.
 SMALL_PIVOT = 1e-8
@@ -48,7 +49,7 @@ def shorter(factor, r, x, offsets, weights, p, k):
     d = x.shape[1]
     chosen = factor[:, [*range(r + k * d), *range(len(factor) - d, len(factor))]]
     lengths = np.minimum(offsets[1:] - offsets[:-1], p)
-    ends = np.concatenate([[0], np.cumsum(lengths)])
+    ends = offsets_of(lengths)
     first = x[np.repeat(offsets[:-1] - ends[:-1], lengths) + np.arange(ends[-1])]
     gram = _gram(first, ends, weights, k)
     return safe_cholesky(gram[1 - r :, 1 - r :] + chosen.T @ chosen)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._sequences import offsets_of
 from ._base import Autoregression
 from ._forecast import Forecast
 from ._model import (
@@ -236,7 +237,7 @@ class LinearAutoregression(Autoregression):
     def _random(self, lengths, rng):
         params = self._params(0).process()
         scaled = rng.standard_normal((int(lengths.sum()), params.shape[1]))
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        offsets = offsets_of(lengths)
         return run_inverse(params, scaled, offsets) + mean_path(params, self._terms(), lengths)
 
     def _n_lags(self):

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
 
 from .._kernels import _ar_filter, _ar_smooth
+from .._sequences import offsets_of
 from . import _steps as steps
 
 # The least eigenvalue of innovations' correlations. Columns that determine each other have an
@@ -81,11 +82,13 @@ def levels(coef):
 
 
 def partial_to_coef(partial):
-    """Coefficients (p,) from partial autocorrelations."""
-    a = np.empty(0)
-    for k in partial:
-        a = np.append(a - k * a[::-1], k)
-    return a
+    """Coefficients (..., p) from partial autocorrelations."""
+    coef = np.zeros(partial.shape)
+    for k in range(partial.shape[-1]):
+        last = partial[..., k : k + 1]
+        coef[..., :k] -= last * coef[..., :k][..., ::-1]
+        coef[..., k : k + 1] = last
+    return coef
 
 
 def companion(coef):
@@ -206,7 +209,7 @@ def mean_path(params, terms, lengths, exog=None, first=0):
 def _summed(rises, lengths):
     """Levels that rise so, from zero in the first row of each sequence."""
     out = np.cumsum(rises, axis=0)
-    first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
+    first = offsets_of(lengths)[:-1]
     return out - np.repeat(out[first], lengths, axis=0)
 
 

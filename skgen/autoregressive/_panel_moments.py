@@ -5,6 +5,7 @@ import numpy as np
 from .._kernels import _ar
 from . import _steps as steps
 from ._fit import LOG_2PI, prices
+from ._model import partial_to_coef
 
 
 def fit_moments(model, sequences, x):
@@ -59,11 +60,7 @@ def _recursion(u, offsets, p, constant, price, floor, model):
         log_liks = _log_liks(variance, rows[:, None], floor[:, None])
         orders = np.argmin(price[:, None] * np.arange(p + 1) - 2 * log_liks, axis=1)
     partial = np.where(np.arange(p) < orders[:, None], partial, 0.0)
-    coef = np.zeros(partial.shape)
-    for k in range(p):
-        last = partial[:, k : k + 1]
-        coef[:, :k] -= last * coef[:, :k][:, ::-1]
-        coef[:, k] = last[:, 0]
+    coef = partial_to_coef(partial)
     return coef, np.zeros(len(coef)), variance[each, orders], orders, rows
 
 

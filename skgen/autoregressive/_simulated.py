@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._forecast import StepForecast
+from .._sequences import offsets_of
 from ..emissions._base import log_sum
 from ._base import Autoregression
 from ._innovations import Innovations, spread
@@ -159,7 +160,7 @@ def interpolated(x):
 def paths_of(recursion, z, exog, lengths):
     """Sequences end to end that have these standard normal scores (n, d)."""
     p, longest = recursion.order, int(np.max(lengths))
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    offsets = offsets_of(lengths)
     time, which = elapsed(offsets), np.repeat(np.arange(len(lengths)), lengths)
     paths = np.zeros((len(lengths), longest, recursion.d))
     known = np.zeros((len(lengths), longest, exog.shape[1]))

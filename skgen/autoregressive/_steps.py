@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._sequences import offsets_of
+
 
 def filled(u, offsets, diff):
     """A copy of u (n, d) without NaN, and where it had some, of shape (n, d).
@@ -53,7 +55,7 @@ def at_least(length, values, offsets):
     lengths = np.diff(offsets)
     if lengths.min() >= length:
         return np.ascontiguousarray(values), offsets
-    longer = np.concatenate([[0], np.cumsum(np.maximum(lengths, length))]).astype(np.intp)
+    longer = offsets_of(np.maximum(lengths, length))
     out = np.full((longer[-1], values.shape[1]), np.nan)
     for a, b, to in zip(offsets[:-1], offsets[1:], longer[:-1], strict=True):
         out[to : to + b - a] = values[a:b]

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from .._density import RandomState, SequenceDensity
 from .._forecast import check_horizon
 from .._kernels import _hmm
-from .._sequences import cut, object_array
+from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features
 from ..emissions._argument import EmissionArgument
 from ..emissions._base import complete_mixture
@@ -287,7 +287,7 @@ class MarkovModel(EmissionArgument, SequenceDensity):
     def _draw(self, n_samples, rng, length=None):
         """Rows and states: arrays of n rows of one sequence, or lists of n sequences."""
         lengths, one = self._lengths_to_draw(n_samples, rng, length)
-        offsets, params = np.concatenate([[0], np.cumsum(lengths)]), self._params()
+        offsets, params = offsets_of(lengths), self._params()
         states = _hmm.sample_chain(offsets, *params.chain, rng.random(offsets[-1]))
         X = self._emission().sample(params.emission, states, rng)
         if one:

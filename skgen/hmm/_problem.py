@@ -9,7 +9,7 @@ from scipy.special import xlogy
 
 from .._em import ROUNDING, run_em
 from .._kernels import _hmm
-from .._sequences import Sequences
+from .._sequences import Sequences, offsets_of
 from .._validation import check_array_parameter
 from ..emissions._base import BLOCK_ROWS, add
 from ._chain import ChainParams
@@ -266,7 +266,7 @@ def part_of(sequences, labels, enough, rng, piece=2000):
     count = int(np.searchsorted(np.cumsum((stops - starts)[order]), enough)) + 1
     kept = np.sort(order[:count])
     where = np.concatenate([np.arange(starts[i], stops[i]) for i in kept])
-    offsets = np.concatenate([[0], np.cumsum((stops - starts)[kept])])
+    offsets = offsets_of((stops - starts)[kept])
     rows = sequences.rows.take(where)
     labels = None if labels is None else labels[where]
     return Sequences(rows, offsets, single=sequences.single), labels
