@@ -1,17 +1,33 @@
 """What forecasts of all models of sequences share: the questions and their checks."""
 
-from numbers import Integral
+from contextlib import suppress
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from ._density import RandomState, make_rng
 
+SHOWN = 12  # lines of the table of a forecast
+
 
 def check_horizon(horizon):
     """Raise where this is no number of steps to come."""
     if not (isinstance(horizon, Integral) and horizon >= 1):
         raise ValueError(f"horizon={horizon!r} must be a positive integer, in steps.")
+
+
+def check_level(level):
+    """Raise where this is no probability of an interval."""
+    if not (isinstance(level, Real) and 0 < level < 1):
+        raise ValueError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
+
+
+def at_level(found, level):
+    """A forecast, or an object array of them, whose intervals have this probability."""
+    for forecast in found if isinstance(found, np.ndarray) else [found]:
+        forecast._own_level = level
+    return found
 
 
 class StepForecast:
@@ -21,20 +37,27 @@ class StepForecast:
     ``_paths(n, rng)``.
     """
 
-    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    _own_level = 0.95
+
+    @property
+    def level(self) -> float:
+        """Probability of intervals that are not asked for with another one."""
+        return self._own_level
+
+    def interval(self, level: float | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The limits between which each value lies with this probability.
 
         Parameters
         ----------
-        level : float in (0, 1), default=0.95
+        level : float in (0, 1), default=None
+            None for that of ``forecast``.
 
         Returns
         -------
         lower, upper : ndarray of shape (horizon, n_features)
             Quantiles of each step and feature.
         """
-        if not 0 < level < 1:
-            raise ValueError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
+        level = self._level(level)
         return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
 
     def quantile(self, q: float) -> np.ndarray:
@@ -85,6 +108,30 @@ class StepForecast:
     def _check_paths(self, n_samples):
         if not (isinstance(n_samples, Integral) and n_samples >= 1):
             raise ValueError(f"n_samples={n_samples!r} must be a positive integer.")
+
+    def __repr__(self) -> str:
+        return self._table()
+
+    def _table(self):
+        """Means and limits by step."""
+        columns, title = {"mean": self.mean}, f"{type(self).__name__} of {self._horizon} steps"
+        with suppress(NotImplementedError):  # symbols have no quantiles
+            columns["lower"], columns["upper"] = self.interval()
+            title += f", {100 * self.level:.4g} % intervals"
+        steps = [
+            (str(h + 1), str(j), *(f"{values[h, j]:.4g}" for values in columns.values()))
+            for h, j in np.ndindex(self.mean.shape)
+        ]
+        shown = [("step", "column", *columns), *steps[:SHOWN]]
+        if self.mean.shape[1] == 1:
+            shown = [(step, *rest) for step, _, *rest in shown]
+        rows = ["".join(f"{cell:>11}" for cell in row) for row in shown]
+        return "\n".join([title, *rows, *["        ..."] * (len(steps) > SHOWN)])
+
+    def _level(self, level):
+        level = self.level if level is None else level
+        check_level(level)
+        return level
 
     @property
     def _horizon(self):

@@ -11,7 +11,7 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
 from .._density import RandomState, SequenceDensity
-from .._forecast import check_horizon
+from .._forecast import at_level, check_horizon, check_level
 from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features
 from ._model import LEAST
@@ -186,7 +186,9 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
 
     # ---- the future, and draws --------------------------------------------------------------
 
-    def forecast(self, horizon: int, context: Any = None, exog: Any = None) -> Any:
+    def forecast(
+        self, horizon: int, context: Any = None, exog: Any = None, level: float = 0.95
+    ) -> Any:
         """The distribution of the steps that follow.
 
         Parameters
@@ -198,6 +200,8 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
             sequence if it was a list.
         exog : array-like of shape (horizon, n_exog), default=None
             The exogenous columns of the steps to come; a list of them for a list of contexts.
+        level : float in (0, 1), default=0.95
+            Probability of intervals that are not asked for with another one.
 
         Returns
         -------
@@ -206,6 +210,10 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
         """
         self._check_fitted()
         check_horizon(horizon)
+        check_level(level)
+        return at_level(self._forecasts(horizon, context, exog), level)
+
+    def _forecasts(self, horizon, context, exog):
         if context is None and not self._pooled:
             raise ValueError("context=None with pooled=False; pass the sequences to continue.")
         if context is None:

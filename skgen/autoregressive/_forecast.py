@@ -62,7 +62,7 @@ class Forecast(StepForecast):
 
     def interval(
         self,
-        level: float = 0.95,
+        level: float | None = None,
         method: str = "analytic",
         n_samples: int = 2000,
         random_state: RandomState = None,
@@ -71,7 +71,8 @@ class Forecast(StepForecast):
 
         Parameters
         ----------
-        level : float in (0, 1), default=0.95
+        level : float in (0, 1), default=None
+            None for that of ``forecast``.
         method : {"analytic", "bootstrap", "conformal"}, default="analytic"
             Normal; quantiles of paths made of the context's innovations; the errors of forecasts
             within the context.
@@ -85,6 +86,7 @@ class Forecast(StepForecast):
         """
         if method not in METHODS:
             raise ValueError(f"method={method!r} must be one of {METHODS}.")
+        level = self._level(level)
         analytic = super().interval(level)
         if method == "analytic":
             return analytic

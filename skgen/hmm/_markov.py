@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from .._density import RandomState, SequenceDensity
-from .._forecast import check_horizon
+from .._forecast import at_level, check_horizon, check_level
 from .._kernels import _hmm
 from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features
@@ -157,7 +157,7 @@ class MarkovModel(EmissionArgument, SequenceDensity):
             return paths
         return object_array([piece.T for piece in sequences.split(paths.T)])
 
-    def forecast(self, horizon: int, context: Any = None) -> Any:
+    def forecast(self, horizon: int, context: Any = None, level: float = 0.95) -> Any:
         """The distribution of the steps that follow.
 
         Parameters
@@ -166,6 +166,8 @@ class MarkovModel(EmissionArgument, SequenceDensity):
             How many.
         context : list of array-like of shape (n_steps, n_features), or one such array
             What came before; None for the beginning of a sequence.
+        level : float in (0, 1), default=0.95
+            Probability of intervals that are not asked for with another one.
 
         Returns
         -------
@@ -174,6 +176,10 @@ class MarkovModel(EmissionArgument, SequenceDensity):
         """
         self._check_fitted()
         check_horizon(horizon)
+        check_level(level)
+        return at_level(self._forecasts(horizon, context), level)
+
+    def _forecasts(self, horizon, context):
         params = self._params()
         more = (self._emission(), params, self.n_features_in_)
         if context is None:

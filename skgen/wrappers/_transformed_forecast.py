@@ -73,12 +73,18 @@ class TransformedForecast(StepForecast):
     def _moments(self):
         return mean_of(self._map.backward, lambda z: self.inner.quantile(float(ndtr(z))))
 
-    def interval(self, level: float = 0.95, **how) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def level(self) -> float:
+        """Probability of intervals that are not asked for with another one."""
+        return self.inner.level
+
+    def interval(self, level: float | None = None, **how) -> tuple[np.ndarray, np.ndarray]:
         """The limits between which each value lies with this probability.
 
         Parameters
         ----------
-        level : float in (0, 1), default=0.95
+        level : float in (0, 1), default=None
+            None for that of ``forecast``.
         **how
             Passed to the forecast of the transformed steps, such as ``method="bootstrap"``.
 
