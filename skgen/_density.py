@@ -7,12 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import make_constraint
 from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ._sequences import Rows, is_frame, is_list, make_frame, object_array
 from ._validation import check_rows, check_sequences, check_values, check_weights
@@ -379,3 +379,35 @@ def sample_rows(density, n_samples, random_state=None):
         drawn = density.sample(n_samples)
     drawn = drawn[0] if isinstance(drawn, tuple) else drawn
     return drawn if is_list(drawn) else np.asarray(drawn)
+
+
+class TransformingDensity(TransformerMixin, SequenceDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """A density of sequences with ``transform``, which gives the columns of ``_outputs()``."""
+
+    set_output = Density.set_output
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns that ``transform`` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            None for those of the fit.
+
+        Returns
+        -------
+        ndarray of str
+            All that are not exogenous.
+        """
+        self._check_fitted()
+        return _check_feature_names_in(self, input_features)[self._outputs()]
+
+    def _outputs(self):
+        """Indices of the columns that are modelled."""
+        return np.arange(self.n_features_in_)
+
+    def _like_outputs(self, values):
+        """Values of the outputs in the container in which the user wants them."""
+        if values.shape[1] == self.n_features_in_:
+            return self._like_fit(values)
+        return self._like_fit(values, self.get_feature_names_out())

@@ -120,13 +120,15 @@ def check_weights(sample_weight, n, unit="row"):
     return None if (weights == 1).all() else weights
 
 
-def check_features(estimator, features):
+def check_features(estimator, features, argument="features"):
     """Indices of features which were given by index, by name, or as a mask.
 
     Parameters
     ----------
     estimator : fitted estimator
     features : int, str, or array-like of int, str or bool
+    argument : str
+        Its name, for errors.
 
     Returns
     -------
@@ -135,25 +137,25 @@ def check_features(estimator, features):
     """
     n, chosen = estimator.n_features_in_, np.atleast_1d(features)
     if chosen.ndim == 1 and all(isinstance(name, str) for name in chosen):
-        indices = _indices_of_names(estimator, chosen.tolist())
+        indices = _indices_of_names(estimator, chosen.tolist(), argument)
     elif chosen.dtype == bool and chosen.shape == (n,):
         indices = np.flatnonzero(chosen)
     elif chosen.dtype.kind in "iu" and chosen.ndim == 1:
         indices = chosen.astype(np.intp)
     else:
         raise TypeError(
-            f"features={features!r} must be indices, names, or a mask with one entry for each "
+            f"{argument}={features!r} must be indices, names, or a mask with one entry for each "
             f"of the {n} features."
         )
     outside = (indices < -n) | (indices >= n)
     if outside.any():
         raise ValueError(
-            f"features has index {indices[outside][0]}, but {type(estimator).__name__} was fitted "
-            f"with {n} features: 0 to {n - 1}."
+            f"{argument} has index {indices[outside][0]}, but {type(estimator).__name__} was "
+            f"fitted with {n} features: 0 to {n - 1}."
         )
     indices = indices % n
     if len(np.unique(indices)) < len(indices):
-        raise ValueError(f"features={features!r} names a feature twice; name each once.")
+        raise ValueError(f"{argument}={features!r} names a feature twice; name each once.")
     return indices
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import TransformerMixin
 from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
-from .._density import RandomState, SequenceDensity
+from .._density import RandomState, TransformingDensity
 from .._forecast import at_level, check_horizon, check_level
 from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features
@@ -52,7 +51,7 @@ def _warn_if_determined(variance):
         )
 
 
-class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class Autoregression(TransformingDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """A distribution of sequences by what each step owes to those before it.
 
     A subclass gives ``_fit(sequences)``; of sequences end to end, ``_log_prob``, ``_means``,
@@ -305,19 +304,14 @@ class Autoregression(TransformerMixin, SequenceDensity, auto_wrap_output_keys=No
     def _empty(self, sequences):
         return np.empty((len(sequences.rows), len(self._outputs())))
 
-    def _like_outputs(self, values):
-        """In the container of the fit, where every column is an output."""
-        return values if len(self._exog()) else self._like_fit(values)
-
     def _exog(self):
         """Indices of the exogenous columns."""
         if self.exog is None:
             return np.empty(0, dtype=np.intp)
-        return check_features(self, self.exog)
+        return check_features(self, self.exog, "exog")
 
     def _outputs(self):
-        """Indices of the columns that are modelled."""
-        every = np.arange(self.n_features_in_)
+        every = super()._outputs()
         return every if self.exog is None else np.setdiff1d(every, self._exog())
 
     def _fit(self, sequences):

@@ -5,11 +5,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import TransformerMixin, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 
-from .._density import RandomState, SequenceDensity, make_rng
+from .._density import RandomState, TransformingDensity, make_rng
 from .._sequences import is_list, make_frame, object_array
 from .._validation import check_weights
 from ._base import Wrapper
@@ -23,7 +23,7 @@ def _estimator_has(name):
     return lambda self: hasattr(getattr(self, "estimator_", self.estimator), name)
 
 
-class TransformedSequence(TransformerMixin, Wrapper, SequenceDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class TransformedSequence(Wrapper, TransformingDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     r"""A density of sequences whose columns were transformed, in the units before that.
 
     .. math:: p(x) = p_\text{estimator}(T(x)) \prod_{t, j} |T_j'(x_{tj})|
@@ -212,7 +212,9 @@ class TransformedSequence(TransformerMixin, Wrapper, SequenceDensity, auto_wrap_
         -------
         object array of arrays, or array of shape (n_steps, n_outputs)
         """
-        return self.estimator_.transform(self._forward(self._sequences(X)))
+        sequences = self._sequences(X)
+        values = self._rows_of(self.estimator_.transform(self._forward(sequences)))
+        return self._per_step(sequences, values, self._like_outputs)
 
     @available_if(_estimator_has("inverse_transform"))
     def inverse_transform(self, X: ArrayLike) -> Any:
@@ -370,14 +372,7 @@ class TransformedSequence(TransformerMixin, Wrapper, SequenceDensity, auto_wrap_
     # ---- inside -----------------------------------------------------------------------------
 
     def _outputs(self):
-        """Indices of the columns that are modelled."""
-        if hasattr(self.estimator_, "_outputs"):
-            return self.estimator_._outputs()
-        return np.arange(self.n_features_in_)
-
-    def _like_outputs(self, values):
-        """In the container of the fit, where every column is an output."""
-        return self._like_fit(values) if values.shape[1] == self.n_features_in_ else values
+        return getattr(self.estimator_, "_outputs", super()._outputs)()
 
     def _framed(self, x):
         """Rows in the kind of container that was given to fit: the estimator may want names."""

@@ -8,12 +8,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from series import ar_series, var_series, with_gaps
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skgen import AR, GenerativeClassifier, SequenceTransformer
+from skgen import AR, GenerativeClassifier, NonlinearAR, SequenceTransformer, TransformedSequence
 
 IN_ORDER = "rows of one sequence depend on those before"
 WEIGHTS = "rows of one sequence cannot be weighted"
@@ -128,3 +129,26 @@ def test_rows_of_one_sequence_cannot_be_weighted(rng):
     x = ar_series([0.5], 20, rng)
     with pytest.raises(ValueError, match="weight the sequences"):
         AR(1).fit(x, sample_weight=np.arange(20.0))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        AR(exog="b"),
+        NonlinearAR(LinearRegression(), exog="b"),
+        TransformedSequence(StandardScaler(), AR(exog="b")),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_pipelines_hand_frames_through(model, rng):
+    frame = pd.DataFrame(rng.standard_normal((60, 3)), columns=["a", "b", "c"])
+    pipeline = make_pipeline(StandardScaler(), model).set_output(transform="pandas")
+    whitened = pipeline.fit(frame).transform(frame)
+    assert whitened.columns.tolist() == ["a", "c"]
+    assert pipeline.get_feature_names_out().tolist() == ["a", "c"]
+    scaled = StandardScaler().set_output(transform="pandas").fit_transform(frame)
+    assert_array_equal(clone(model).fit(scaled).transform(scaled), whitened)
+    model = model.fit(frame)
+    assert model.predict(frame).columns.tolist() == ["a", "c"]
+    pieces = model.fit([frame, frame[:9]]).transform([frame, frame[:9]])
+    assert pieces[1].columns.tolist() == ["a", "c"]
