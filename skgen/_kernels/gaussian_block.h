@@ -31,6 +31,7 @@ typedef struct {
     R *log_scale;          /* (K, m) log(1 / sd) - log(2 pi) / 2, for the masked diagonal */
     R *center;             /* (K, m) means in the units of the data, for moments by row */
     R *shift, *unit;       /* (m,) */
+    R *toward, *start;     /* (K / 4, m, 4), (K,) for bounds on densities, see gaussian_bounded.h */
 } SK_(gm_params);
 
 /* Pairs of a row and a component that wait for their moments; see gaussian_picked.h. */
@@ -42,13 +43,20 @@ typedef struct {
     int wait;                   /* blocks to take as a whole before the next one is looked at */
 } SK_(gm_lists);
 
+/* Of the rows of a strip; see gaussian_bounded.h. */
+typedef struct {
+    R *reach;            /* the highest log density known, later what is within reach of it */
+    int32_t *best, *row; /* its component; rows to be finished */
+} SK_(gm_strip);
+
 /* Scratch memory of one thread. */
 typedef struct {
     V *x, *mask, *z, *wz;  /* (padded, NB) each */
-    V *joint;              /* (K, NB) */
+    V *joint;              /* (K, NB), for each block of a strip */
     V *acc;                /* (K, acc_size) */
     V weight[SK_(block_vectors)], log_prob[SK_(block_vectors)];
     SK_(gm_lists) lists;
+    SK_(gm_strip) strip;
     const R *ahead;        /* the next block of rows, or NULL */
     double *observed;      /* moments of a run, laid out as a slot */
     SK_(gm_params) params; /* of the run at hand, where patterns differ */
@@ -74,13 +82,21 @@ static ptrdiff_t SK_(gm_used)(const sk_gm_job *job, const SK_(gm_params) *p) {
 /* ---- parameters --------------------------------------------------------------------------- */
 
 /* Arrays of SK_(gm_params) in one piece of memory: bytes needed, or the pointers set. */
+/* Whether nothing is asked that needs all pairs, and a pair costs enough to look for a bound first. */
+static int SK_(gm_bounded)(const sk_gm_job *job, ptrdiff_t m) {
+    int all = job->slots || job->resp || job->log_joint || job->given;
+    return !all && !job->diagonal && job->K > 1 && m >= 32;
+}
+
 static size_t SK_(gm_params_layout)(SK_(gm_params) *p, const sk_gm_job *job, char *memory) {
     ptrdiff_t K = job->K, d = job->d, padded = sk_round_up(d, 4);
     ptrdiff_t factor = job->diagonal ? d : SK_(gm_factor_size)(d);
-    ptrdiff_t sizes[8] = {K * factor, K * padded, K * padded, K, K * d, K * d, d, d};
-    R **fields[8] = {&p->factor, &p->offset, &p->mean, &p->log_const, &p->log_scale, &p->center, &p->shift, &p->unit};
+    ptrdiff_t bounds = SK_(gm_bounded)(job, d) ? sk_round_up(K, 4) : 0;
+    ptrdiff_t sizes[10] = {K * factor, K * padded, K * padded, K, K * d, K * d, d, d, bounds * d, bounds};
+    R **fields[10] = {&p->factor, &p->offset, &p->mean,  &p->log_const, &p->log_scale,
+                      &p->center, &p->shift,  &p->unit, &p->toward,    &p->start};
     size_t used = 0;
-    for (int f = 0; f < 8; f++) {
+    for (int f = 0; f < 10; f++) {
         if (memory) *fields[f] = (R *)(memory + used);
         used += sk_round_up(sizes[f] * (ptrdiff_t)sizeof(R), 64);
     }
@@ -97,6 +113,42 @@ static void SK_(gm_pack)(R *out, const double *inverse, ptrdiff_t m, ptrdiff_t p
         for (ptrdiff_t j = 0; j < i0 + 4; j++)
             for (ptrdiff_t i = i0; i < i0 + 4; i++)
                 *out++ = (R)(i < m && j <= i ? inverse[SK_TRI(i, j) * padded_K + k] : 0.0);
+}
+
+/* The direction in which component k sees the mean of all of them, at unit length in its own units:
+ * entry j of `toward` is that of the inverse factor's transpose times the direction. */
+static void SK_(gm_look)(const sk_gm_job *job, const SKD_(gm_factors) *f, const double *middle, ptrdiff_t k,
+                         SK_(gm_params) *p) {
+    ptrdiff_t Kp = sk_round_up(job->K, SKD_(lanes)), m = f->m;
+    const double *inverse = (const double *)f->inverse + k, *mean = job->means + k * job->d;
+    R *toward = p->toward + k / 4 * 4 * m + k % 4;
+    double *seen = f->row, length = 0, start = 0;
+    for (ptrdiff_t i = 0; i < m; i++) {
+        seen[i] = 0;
+        for (ptrdiff_t j = 0; j <= i; j++)
+            seen[i] += inverse[SK_TRI(i, j) * Kp] * (middle[f->columns[j]] - mean[f->columns[j]]);
+        length += seen[i] * seen[i];
+    }
+    double unit = length > 0 && length < INFINITY ? 1 / sqrt(length) : 0;
+    for (ptrdiff_t j = 0; j < m; j++) {
+        double sum = 0;
+        for (ptrdiff_t i = j; i < m; i++) sum += inverse[SK_TRI(i, j) * Kp] * (seen[i] * unit);
+        toward[4 * j] = (R)sum;
+        start += sum * mean[f->columns[j]];
+    }
+    p->start[k] = (R)start;
+}
+
+static void SK_(gm_look_all)(const sk_gm_job *job, const SKD_(gm_factors) *f, SK_(gm_params) *p) {
+    ptrdiff_t d = job->d, padded_K = sk_round_up(job->K, 4);
+    double *middle = (double *)f->half, weight = 0;
+    memset(middle, 0, sizeof(double) * d);
+    for (ptrdiff_t k = 0; k < job->K; k++) weight += exp(job->log_weights[k]);
+    for (ptrdiff_t k = 0; k < job->K; k++)
+        for (ptrdiff_t j = 0; j < d; j++) middle[j] += exp(job->log_weights[k]) / weight * job->means[k * d + j];
+    memset(p->toward, 0, sizeof(R) * padded_K * f->m);
+    memset(p->start, 0, sizeof(R) * padded_K);
+    for (ptrdiff_t k = 0; k < job->K; k++) SK_(gm_look)(job, f, middle, k, p);
 }
 
 /* Block parameters of the dense model for the observed columns, from their factors. */
@@ -122,6 +174,7 @@ static void SK_(gm_dense_params)(const sk_gm_job *job, const SKD_(gm_factors) *f
             p->mean[k * p->padded + i] = (R)(i < m ? mean[f->columns[i]] : 0.0);
         }
     }
+    if (SK_(gm_bounded)(job, m)) SK_(gm_look_all)(job, f, p);
 }
 
 /* Block parameters of the diagonal model. Returns a component that has no positive variance. */

@@ -187,6 +187,17 @@ static void SK_(gm_read_given)(const sk_gm_job *job, V *resp, ptrdiff_t first, p
             ((R *)(resp + k * NB))[i] = (R)job->given[sk_at(job, first + i) * job->K + k];
 }
 
+/* What the caller wants of the block in s->joint. Returns its log-likelihood. */
+static double SK_(gm_tell)(const sk_gm_job *job, ptrdiff_t first, ptrdiff_t rows, SK_(gm_scratch) *s) {
+    int nv = (int)sk_round_up((rows + W - 1) / W, SK_(tile_vectors));
+    SK_(gm_load_weights)(job, first, rows, s);
+    if (job->log_joint || job->labels) SK_(gm_write_joint)(job, s->joint, first, rows);
+    double log_lik = SK_(gm_softmax)(job, s, first, rows, nv);
+    if (job->resp) SK_(gm_write_resp)(job, s->joint, first, rows);
+    return log_lik;
+}
+#include "gaussian_bounded.h"
+
 /* ---- runs, chunks, threads ---------------------------------------------------------------- */
 
 /* Rows first .. last - 1, which observe the same columns; moments are added to `out`. */
@@ -196,6 +207,7 @@ static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const 
     ptrdiff_t acc_size = by_row ? SK_(gm_by_row_size)(p->m) : SK_(gm_used)(job, p);
     const R *run = (const R *)job->X + first * job->d;
     double log_lik = 0;
+    if (SK_(gm_bounded)(job, p->m)) return SK_(gm_rows_bounded)(job, p, columns, first, last, s);
     if (out) memset(s->acc, 0, sizeof(V) * job->K * acc_size);
     if (picks) SK_(gm_lists_clear)(&s->lists, job->K);
     if (p->padded > p->m) memset(s->x + p->m * NB, 0, sizeof(V) * NB * (p->padded - p->m));
@@ -204,14 +216,11 @@ static double SK_(gm_rows)(const sk_gm_job *job, const SK_(gm_params) *p, const 
         ptrdiff_t rows = last - i < BLOCK ? last - i : BLOCK;
         int nv = (int)sk_round_up((rows + W - 1) / W, SK_(tile_vectors));
         SK_(gm_load)(job, p, columns, X, NULL, rows, s);
-        SK_(gm_load_weights)(job, i, rows, s);
         s->ahead = i + 2 * BLOCK <= last ? X + BLOCK * job->d : NULL;
         if (job->given) SK_(gm_read_given)(job, s->joint, i, rows);
         else {
             SK_(gm_densities)(job, p, s, nv);
-            if (job->log_joint || job->labels) SK_(gm_write_joint)(job, s->joint, i, rows);
-            log_lik += SK_(gm_softmax)(job, s, i, rows, nv);
-            if (job->resp) SK_(gm_write_resp)(job, s->joint, i, rows);
+            log_lik += SK_(gm_tell)(job, i, rows, s);
         }
         if (picks && SK_(gm_moments_picked)(job, p, columns, run, i - first, rows, s, acc_size, nv)) continue;
         if (out && by_row) SK_(gm_moments_by_row)(p, s, X, job->K, rows, nv);
@@ -277,18 +286,24 @@ static int SK_(gm_scratch_alloc)(SK_(gm_scratch) *s, const sk_gm_job *job, char 
     ptrdiff_t Kp = sk_round_up(K, SKD_(lanes));
     size_t params = job->starts ? SK_(gm_params_layout)(&s->params, job, NULL) : 0;
     size_t observed = job->starts ? sizeof(double) * Kp * (1 + job->d + job->d * (job->d + 1) / 2) : 0;
-    size_t vectors = block + (job->masked ? block : 0) + (tiled ? 0 : 2 * block) + K * NB +
+    ptrdiff_t strip = SK_(gm_strip_blocks)(job), rows = SK_(gm_bounded)(job, job->d) ? strip * BLOCK : 0;
+    size_t vectors = block + (job->masked ? block : 0) + (tiled ? 0 : 2 * block) + strip * K * NB +
                      (job->slots ? K * SK_(gm_acc_size)(job) : 0);
     size_t lists = SK_(gm_lists_layout)(&s->lists, job, NULL);
-    char *p = *memory = sk_alloc(sizeof(V) * vectors + lists + params + observed);
+    size_t of_strip = rows * (sizeof(R) + 2 * sizeof(int32_t));
+    char *p = *memory = sk_alloc(sizeof(V) * vectors + lists + of_strip + params + observed);
     if (!p || (job->starts && !SKD_(gm_factors_alloc)(&s->factors, job))) return 0;
     s->x = (V *)p;
     s->mask = s->x + block;
     s->z = job->masked ? s->mask + block : s->mask;
     s->wz = s->z + (tiled ? 0 : block);
     s->joint = s->wz + (tiled ? 0 : block);
-    s->acc = s->joint + K * NB;
+    s->acc = s->joint + strip * K * NB;
     p += sizeof(V) * vectors;
+    s->strip.reach = (R *)p;
+    s->strip.best = (int32_t *)(s->strip.reach + rows);
+    s->strip.row = s->strip.best + rows;
+    p += of_strip;
     p += SK_(gm_lists_layout)(&s->lists, job, p);
     if (job->starts) SK_(gm_params_layout)(&s->params, job, p);
     s->observed = (double *)(p + params);
