@@ -142,7 +142,7 @@ def columns(n):
 
 
 def gaps():
-    """Maximum likelihood with a tenth of the values missing."""
+    """Maximum likelihood with a tenth of the values missing, or with a trend."""
     for p, n in ((4, 10), (12, 3)):
         yield Case(
             f"ARIMA({p}, 0, 0) of series of 200, 10 % missing",
@@ -154,17 +154,26 @@ def gaps():
             quick=2,
             target=400 if p == 4 else None,
         )
+    yield Case(
+        "ARIMA(4, 0, 0) with a linear trend, series of 200",
+        many,
+        10,
+        partial(panel, 4, trend="linear"),
+        partial(arima, 4, trend="ct"),
+        as_likely,
+        quick=2,
+    )
 
 
-def panel(p, X):
-    return AR(p, pooled=False).fit(X).log_lik_
+def panel(p, X, **terms):
+    return AR(p, pooled=False, **terms).fit(X).log_lik_
 
 
-def arima(p, X):
+def arima(p, X, trend="c"):
     model = import_module("statsmodels.tsa.arima.model").ARIMA
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return [model(x[:, 0], order=(p, 0, 0)).fit().llf for x in X]
+        return [model(x[:, 0], order=(p, 0, 0), trend=trend).fit().llf for x in X]
 
 
 def as_likely(mine, theirs):

@@ -28,12 +28,16 @@ def fit_panel(
     x: Floats,
     offsets: Ints,
     p: int,
-    constant: bool,
+    terms: Floats,
+    floor: Floats,
     *,
+    exog: Floats | None = None,
+    plain: bool = False,
+    lags: Ints | None = None,
     missing: Ints | None = None,
     gaps: Ints | None = None,
     diff: bool = False,
     criterion: int = 0,
     prior: float = 0.0,
     n_threads: int | None = None,
-) -> tuple[Floats, Floats, NDArray[np.intc]]: ...
+) -> tuple[Floats, Floats, Floats, NDArray[np.intc]]: ...

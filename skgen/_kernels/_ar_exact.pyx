@@ -19,6 +19,9 @@ from ._threads cimport sk_enter_parallel, sk_leave_parallel
 cnp.import_array()
 
 cdef extern from "ar.h" nogil:
+    void sk_ar_products(
+        const double *x, const double *z, Py_ssize_t n, Py_ssize_t p, double *out
+    )
     void sk_ar_levinson(
         const double *c, Py_ssize_t p, double most, double *phi, double *partial,
         double *error, double *w,
@@ -324,65 +327,129 @@ def fit(
     return found
 
 
-cdef int fit_one(
-    const double* x, Py_ssize_t n, Py_ssize_t p, bint constant, const Py_ssize_t* missing,
-    Py_ssize_t n_missing, bint diff, int criterion, double prior, double* coef, double* out,
+cdef struct Panel:
+    # What the series of a panel have in common, and where their exogenous columns are.
+    Py_ssize_t p, n_lags, n_terms, n_exog, longest, n
+    const Py_ssize_t* lags  # NULL: 1 .. p
+    const double* terms  # (n_terms, longest)
+    const double* exog  # (n_exog, n)
+    bint plain, diff  # plain: the terms are a constant or nothing
+    int criterion
+    double prior
+
+
+cdef bint explain(
+    double* z, Py_ssize_t n, Py_ssize_t k, double* known, double* gram
 ) noexcept nogil:
-    """Fit one series of a panel; out: mean, sigma2, log_lik, order. As :func:`minimize`."""
+    """Take out of z[0] what plain least squares by z[1 .. k] explains of it, known (k,).
+
+    Squares of it would drown the rest. Whether the regressors can be told apart.
+    """
+    cdef Py_ssize_t i, j, t, _again
+    cdef double* right = gram + k * k
+    memset(known, 0, k * sizeof(double))
+    memset(gram, 0, k * k * sizeof(double))
+    for i in range(k):
+        for j in range(i + 1):
+            sk_ar_products(z + (i + 1) * n, z + (j + 1) * n, n, 0, gram + i * k + j)
+    if factorize(gram, k):
+        return False
+    for _again in range(2):  # the second time for the digits that the products have lost
+        for i in range(k):
+            right[i] = 0.0
+            sk_ar_products(z, z + (i + 1) * n, n, 0, right + i)
+            for j in range(i):
+                right[i] -= gram[i * k + j] * right[j]
+            right[i] /= gram[i * k + i]
+        for i in range(k - 1, -1, -1):
+            for j in range(i + 1, k):
+                right[i] -= gram[j * k + i] * right[j]
+            right[i] /= gram[i * k + i]
+            known[i] += right[i]
+            for t in range(n):
+                z[t] -= right[i] * z[(i + 1) * n + t]
+    return True
+
+
+cdef void lay_out(
+    const Panel* panel, const double* x, Py_ssize_t n, Py_ssize_t begin, double* z
+) noexcept nogil:
+    """The series and its regressors one after the other, with zeros where it is missing."""
+    cdef Py_ssize_t a, t
+    cdef const double* source
+    for t in range(n):
+        z[t] = x[t] if x[t] == x[t] else 0.0
+    for a in range(panel.n_terms + panel.n_exog):
+        if a < panel.n_terms:
+            source = panel.terms + a * panel.longest
+        else:
+            source = panel.exog + (a - panel.n_terms) * panel.n + begin
+        z += n
+        for t in range(n):
+            z[t] = source[t] if x[t] == x[t] else 0.0
+
+
+cdef int fit_one(
+    const Panel* panel, const double* x, Py_ssize_t n, Py_ssize_t begin,
+    const Py_ssize_t* missing, Py_ssize_t n_missing, double floor,
+    double* coef, double* beta, double* out,
+) noexcept nogil:
+    """Fit one series of a panel; out: sigma2, log_lik, order. As :func:`minimize`."""
     cdef Problem q
-    cdef Py_ssize_t i, size, w = p + 2, k = 1 if constant else 0
+    cdef Py_ssize_t i, size, p = panel.p, w = p + 2, k = panel.n_terms + panel.n_exog
+    cdef Py_ssize_t largest = panel.n_lags if panel.lags != NULL else p
     cdef double price, value, best = INFINITY
     cdef Py_ssize_t ends[2]
     cdef Py_ssize_t gaps[2]
-    cdef double mean = 0.0, largest = 0.0
     cdef int n_iter = -1000, iterations
     cdef double* arena = <double*>calloc(
-        2 * n + w * w + (p + 1) * (p + 1) + p + 1, sizeof(double)
+        (k + 1) * n + w * w + (p + 1) * (p + 1) + p + 1 + k * (k + 2), sizeof(double)
     )
-    cdef double* gram = arena + 2 * n
+    cdef double* gram = arena + (k + 1) * n
     cdef double* theta = gram + w * w + (p + 1) * (p + 1)
+    cdef double* known = theta + p + 1
     cdef Py_ssize_t* rows = NULL
-    cdef void* scratch
+    cdef void* scratch = NULL
     if arena == NULL:
         return -1000
     memset(&q, 0, sizeof(Problem))
     ends[0], ends[1], gaps[0], gaps[1] = 0, n, 0, n_missing
-    q.p, q.k, q.n_seq, q.n, q.size = p, k, 1, n, p
-    q.offsets, q.z, q.n_obs, q.prior, q.diff = ends, arena, n - n_missing, prior, diff
-    for i in range(n):
-        if x[i] == x[i]:
-            mean += x[i]
-            largest = max(largest, fabs(x[i]))
-    mean = mean / (n if diff else q.n_obs) if constant else 0.0
-    q.floor = max((2.2e-16 * largest) ** 2, 1e-300)
-    for i in range(n):
-        arena[i] = x[i] - mean if x[i] == x[i] else 0.0
-        arena[n + i] = 1.0 if x[i] == x[i] else 0.0
+    q.p, q.k, q.n_seq, q.n, q.size, q.lags = p, k, 1, n, largest, panel.lags
+    q.offsets, q.z, q.n_obs, q.prior, q.diff = ends, arena, n - n_missing, panel.prior, panel.diff
+    q.floor = floor
+    lay_out(panel, x, n, begin, arena)
+    out[2] = -1
+    if not explain(arena, n, k, known, known + k):
+        free(arena)
+        return -1
     if n_missing:
         rows = <Py_ssize_t*>calloc(n_missing, sizeof(Py_ssize_t))
         for i in range(n_missing):
             rows[i] = missing[i]
         q.missing, q.gaps = rows, gaps
-    else:
+    elif panel.plain:
         add_gram(arena, n, p, 1.0, gram + w * w, gram)
         if not factorize(gram, w):
             q.factor = gram
     scratch = arrange(&q)
     price = 2.0
-    if criterion == BIC:
+    if panel.criterion == BIC:
         price = log(q.n_obs)
-    elif criterion == HQIC:
+    elif panel.criterion == HQIC:
         price = 2 * log(log(max(q.n_obs, 3.0)))
-    for size in range(p if criterion == NONE else 0, p + 1 if scratch != NULL else 0):
+    for size in range(
+        largest if panel.criterion == NONE else 0, largest + 1 if scratch != NULL else 0
+    ):
         q.size = size
-        iterations = minimize(&q, theta, size > 0 and criterion != NONE)
+        iterations = minimize(&q, theta, size > 0 and panel.criterion != NONE)
         value = price * size - 2 * q.log_lik
-        if value < best or size == p and best == INFINITY:
+        if value < best or size == largest and best == INFINITY:
             best = value
             n_iter = iterations
             memcpy(coef, q.phi, p * sizeof(double))
-            out[0] = mean + (q.beta[0] if constant else 0.0)
-            out[1], out[2], out[3] = q.sigma2, q.log_lik, size
+            for i in range(k):
+                beta[i] = known[i] + q.beta[i]
+            out[0], out[1], out[2] = q.sigma2, q.log_lik, size
     free(scratch)
     free(rows)
     free(arena)
@@ -390,7 +457,9 @@ cdef int fit_one(
 
 
 def fit_panel(
-    const double[::1] x, const Py_ssize_t[::1] offsets, Py_ssize_t p, bint constant, *,
+    const double[::1] x, const Py_ssize_t[::1] offsets, Py_ssize_t p,
+    const double[:, ::1] terms not None, const double[::1] floor not None, *,
+    const double[:, ::1] exog=None, bint plain=False, const Py_ssize_t[::1] lags=None,
     const Py_ssize_t[::1] missing=None, const Py_ssize_t[::1] gaps=None, bint diff=False,
     int criterion=0, double prior=0.0, n_threads=None,
 ):
@@ -400,6 +469,14 @@ def fit_panel(
     ----------
     x : ndarray of shape (n,)  # IN
         NaN where missing.
+    terms : ndarray of shape (n_terms, length of the longest sequence)  # IN
+        Regressors by the time in a sequence, which all sequences share.
+    floor : ndarray of shape (n_sequences,)  # IN
+        Least innovation variances.
+    exog : ndarray of shape (n_exog, n)  # IN
+        Regressors of their own.
+    plain : bool
+        Whether the only regressor, if any, is a constant.
     missing : ndarray, intp  # IN
         Missing rows, counted from the beginning of their sequence; of levels with `diff`.
     criterion : int
@@ -409,15 +486,28 @@ def fit_panel(
     Returns
     -------
     coef : ndarray of shape (n_sequences, p)
-    found : ndarray of shape (n_sequences, 4)
-        Mean, innovation variance, log-likelihood and order.
+    beta : ndarray of shape (n_sequences, n_terms + n_exog)
+    found : ndarray of shape (n_sequences, 3)
+        Innovation variance, log-likelihood and number of coefficients: -1, and nothing else is
+        told, where products do not tell the regressors apart.
     n_iter : ndarray of shape (n_sequences,)
         Negative where the optimum was not reached.
     """
     cdef Py_ssize_t n_seq = offsets.shape[0] - 1, s
-    coef_, found_ = np.empty((n_seq, p + 1)), np.empty((n_seq, 4))
+    cdef Panel panel
+    memset(&panel, 0, sizeof(Panel))
+    panel.p, panel.n_terms, panel.longest = p, terms.shape[0], terms.shape[1]
+    panel.plain, panel.diff, panel.criterion, panel.prior = plain, diff, criterion, prior
+    if panel.n_terms:
+        panel.terms = &terms[0, 0]
+    if exog is not None and exog.shape[0]:
+        panel.n_exog, panel.n, panel.exog = exog.shape[0], exog.shape[1], &exog[0, 0]
+    if lags is not None:
+        panel.n_lags, panel.lags = lags.shape[0], &lags[0]
+    k = panel.n_terms + panel.n_exog
+    coef_, beta_, found_ = np.empty((n_seq, p + 1)), np.zeros((n_seq, k + 1)), np.empty((n_seq, 3))
     n_iter_ = np.empty(n_seq, dtype=np.intc)
-    cdef double[:, ::1] coef = coef_, found = found_
+    cdef double[:, ::1] coef = coef_, beta = beta_, found = found_
     cdef int[::1] n_iter = n_iter_
     cdef const Py_ssize_t* rows = NULL
     cdef const Py_ssize_t* g = NULL
@@ -426,9 +516,9 @@ def fit_panel(
     cdef int threads = sk_enter_parallel(1 if n_seq < 8 else n_threads or 0)
     for s in prange(n_seq, nogil=True, schedule="dynamic", chunksize=8, num_threads=threads):
         n_iter[s] = fit_one(
-            &x[offsets[s]], offsets[s + 1] - offsets[s], p, constant,
+            &panel, &x[offsets[s]], offsets[s + 1] - offsets[s], offsets[s],
             rows + g[s] if g != NULL else NULL, g[s + 1] - g[s] if g != NULL else 0,
-            diff, criterion, prior, &coef[s, 0], &found[s, 0],
+            floor[s], &coef[s, 0], &beta[s, 0], &found[s, 0],
         )
     sk_leave_parallel()
-    return np.ascontiguousarray(coef_[:, :p]), found_, n_iter_
+    return np.ascontiguousarray(coef_[:, :p]), beta_[:, :k], found_, n_iter_

@@ -241,6 +241,7 @@ class AR(LinearAutoregression):
             fit_each(self, sequences)
             return
         task, found, params = self._fitted_to(sequences)
+        self._warn(task, found)
         self._store(params)
         self.lags_ = task.lags
         self.order_ = len(found.coef)
@@ -258,7 +259,6 @@ class AR(LinearAutoregression):
         if task.diff:  # the level is that of what the exogenous columns leave
             exog = sequences.rows.values[:, self._exog()]
             location = location - exog.mean(axis=0) @ found.exog
-        self._warn(task, found)
         return task, found, params_of(task, found, centre, location, scale)
 
     def _task(self, sequences):
@@ -389,7 +389,7 @@ class AR(LinearAutoregression):
                 f"The likelihood was still growing after {found.n_iter} iterations; a lower order "
                 "or a prior would help."
             )
-        warn_if_degenerate(found.sigma, task.floor)
+        warn_if_degenerate(self, found.sigma, task.floor)
 
     # ---- parameters -------------------------------------------------------------------------
 

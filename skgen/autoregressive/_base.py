@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._density import RandomState, TransformingDensity
 from .._forecast import at_level, check_horizon, check_level
 from .._sequences import cut, object_array, offsets_of
-from .._validation import check_features
+from .._validation import check_features, column_label
 from ._model import LEAST
 from ._signal import Diagnostics, diagnose
 
@@ -27,28 +27,28 @@ def warn_of_fit(message):
     warnings.warn(message, ConvergenceWarning, stacklevel=level)
 
 
-def warn_if_degenerate(variance, floor):
+def warn_if_degenerate(model, variance, floor):
     """Say where nothing is left to chance."""
+    reason = degeneracy(model, variance, floor)
+    if reason is not None:
+        warn_of_fit(f"Degenerate fit: {reason}.")
+
+
+def degeneracy(model, variance, floor):
+    """What leaves nothing to chance of innovations with this variance, or None."""
+    labels = [column_label(model, j) for j in model._outputs()]
     constant = variance.diagonal() < 2 * floor
     if constant.any():
-        warn_of_fit(
-            f"Degenerate fit: the past says all of column {int(constant.argmax())}, as of a "
-            "constant; leave it out."
-        )
-    elif len(variance) > 1:
-        _warn_if_determined(variance)
-
-
-def _warn_if_determined(variance):
-    """Say which columns the others tell."""
+        return f"the past says all of {labels[constant.argmax()]}, as of a constant; leave it out"
+    if len(variance) == 1:
+        return None
     deviation = np.sqrt(variance.diagonal())
     correlation = variance / np.outer(deviation, deviation)
     left = 1 / np.linalg.inv(correlation).diagonal()  # of each variance, by the other columns
-    if left.min() < 10 * LEAST:
-        warn_of_fit(
-            f"Degenerate fit: columns {np.flatnonzero(left < 1000 * LEAST).tolist()} determine "
-            "each other within a step; leave one of them out."
-        )
+    if left.min() >= 10 * LEAST:
+        return None
+    told = ", ".join(labels[j] for j in np.flatnonzero(left < 1000 * LEAST))
+    return f"{told} determine each other within a step; leave one of them out"
 
 
 class Autoregression(TransformingDensity, auto_wrap_output_keys=None):  # type: ignore[call-arg]

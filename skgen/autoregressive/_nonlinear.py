@@ -217,7 +217,7 @@ class NonlinearAR(SimulatedAutoregression):
             self._fit_to_draws(task, rng)
         else:
             self._fit_to(task, x)
-        warn_if_degenerate(np.atleast_2d(self.noise_variance_), floor)
+        warn_if_degenerate(self, np.atleast_2d(self.noise_variance_), floor)
 
     def _checked_weights(self, weights):
         for regressor in self._prototypes():

@@ -247,7 +247,7 @@ class RecursiveModel(SimulatedAutoregression):
                 f"solver={self.solver!r} stopped before it found the maximum; begin with other "
                 "params, set bounds, or try another solver."
             )
-        warn_if_degenerate(np.atleast_2d(self.noise_variance_), floor)
+        warn_if_degenerate(self, np.atleast_2d(self.noise_variance_), floor)
 
     def _check_rows(self, weights, x):
         n, needed = int((weights > 0).sum()), np.size(self.params) + 1

@@ -74,9 +74,13 @@ class Terms(NamedTuple):
         return _lag_matrix(self)
 
     def of_recursion(self, coef, beta):
-        """Coefficients (r, d) of the terms in x[t] = D[t] g + sum of coef[j] x[t - 1 - j] + e."""
+        """Coefficients (r, d) of the terms in x[t] = D[t] g + sum of coef[j] x[t - 1 - j] + e.
+
+        Of several models if coef and beta have a leading axis.
+        """
+        phi = np.moveaxis(coef, -3, 0).swapaxes(-1, -2)
         return beta - sum(
-            shift @ beta @ phi.T for shift, phi in zip(self._lags(len(coef)), coef, strict=True)
+            shift @ beta @ own for shift, own in zip(self._lags(len(phi)), phi, strict=True)
         )
 
     def of_mean(self, coef, gamma):

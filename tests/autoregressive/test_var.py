@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from series import ar_series, covariance, log_density, var_series, with_gaps
@@ -182,8 +183,10 @@ def test_columns_that_determine_each_other_are_fitted(diff):
 def test_columns_that_tell_each_other_are_named(rng, method, order):
     x = rng.normal(size=(50, 2))
     x = np.column_stack([x[:, 0], x @ [1.0, 2.0], x[:, 1]])
-    with pytest.warns(ConvergenceWarning, match=r"columns \[0, 1, 2\] determine each other"):
+    with pytest.warns(ConvergenceWarning, match="column 0, column 1, column 2 determine"):
         model = AR(order, method=method).fit(x)
+    with pytest.warns(ConvergenceWarning, match='column "a", column "b", column "c" determine'):
+        AR(order, method=method).fit(pd.DataFrame(x, columns=list("abc")))
     other = AR(order, method=method).fit(x[:, [0, 2]])
     assert_allclose(model.predict(x) @ [1.0, -1.0, 2.0], 0.0, atol=1e-4)
     assert model.score(x) > other.score(x[:, [0, 2]]) + 5  # and the rest is off by next to nothing
@@ -197,3 +200,9 @@ def test_a_constant_column_is_named(rng, method, order):
         model = AR(order, method=method).fit(x)
     assert np.isfinite(model.log_lik_)
     assert_allclose(model.predict(x)[:, 1], 3.0)
+
+
+def test_the_name_of_a_constant_column_is_its_own_beside_exogenous_ones(rng):
+    x = np.column_stack([rng.normal(size=(50, 2)), np.full(50, 3.0)])
+    with pytest.warns(ConvergenceWarning, match='all of column "c", as of a constant'):
+        AR(1, exog="a").fit(pd.DataFrame(x, columns=list("abc")))
