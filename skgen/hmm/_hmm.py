@@ -221,7 +221,8 @@ class HMM(MarkovModel):
         y : list of array-like of int of shape (n_steps,), default=None
             Known states, -1 for those that are not known; with all of them known the fit is one
             of counting. Only a list with one array per sequence is taken so (``fit([X], [y])``
-            for one sequence); any other y is ignored, as by all densities.
+            for one sequence); any other y with one entry per sample is ignored, as by all
+            densities.
         sample_weight : array-like of shape (n_samples,), default=None
             A sequence of weight 2 counts as two, one of weight 0 is not there. Where X is one
             array, a row of weight 2 counts as two from the same state, and one of weight 0 as not

@@ -241,6 +241,12 @@ def test_values_that_the_emission_cannot_emit_are_named(model, X, words):
         model.fit(X)
 
 
+@pytest.mark.parametrize("form", [list, np.array, pd.Series])
+def test_lengths_in_the_place_of_known_states_are_refused(X, form):
+    with pytest.raises(ValueError, match=r"y has 4 entries, but X has 33.*to_sequences"):
+        GaussianHMM(2).fit(np.concatenate(X), form(LENGTHS))
+
+
 BAD_Y = {
     "too few": ([[0, 1, 0, 1]], "y has the states of 1 sequences, but X has 2"),
     "too short": ([[0, 1, 0, 1], [0, 1]], r"y\[1\] has shape \(2,\), but sequence 1 has 4 steps"),
