@@ -126,3 +126,12 @@ def test_a_collapsed_part_is_named():
 def test_a_mixture_of_a_mixture_is_refused():
     with pytest.raises(ValueError, match="raise n_components instead"):
         Mixture(Mixture(Categorical())).adapt(Rows(np.zeros((3, 1))))
+
+
+@pytest.mark.parametrize("given", [skgen.Gaussian(), Poisson, "poisson"], ids=repr)
+@pytest.mark.parametrize("model", [skgen.Mixture, skgen.HMM, lambda e: skgen.Mixture(Mixture(e))])
+def test_what_is_no_emission_is_refused_with_its_class(model, given):
+    kind = given if isinstance(given, type) else type(given)
+    words = rf"such as skgen\.emissions\.Gaussian\(\), or None.*{kind.__module__}"
+    with pytest.raises(ValueError, match=words):
+        model(given).fit(np.eye(3))
