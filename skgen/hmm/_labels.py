@@ -40,9 +40,11 @@ def known_states(X, y, n_states, sample_weight=None):
 
 def _refuse_lengths(X, y):
     """Raise where y cannot belong to the samples: lengths of sequences, most likely."""
-    if np.ndim(y) == 1 and len(y) != len(X):
+    n_samples = len(X) if is_list(X) else len(np.asarray(X))
+    shape = np.asarray(y, dtype=object).shape
+    if len(shape) == 1 and shape[0] != n_samples:
         raise ValueError(
-            f"y has {len(y)} entries, but X has {len(X)} samples. If they are the lengths of "
+            f"y has {shape[0]} entries, but X has {n_samples} samples. If they are the lengths of "
             "sequences that X holds end to end, pass X=to_sequences(X, lengths=y); if they are "
             "known states, pass a list with one array of them per sequence."
         )
