@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ._axes import axes
+from ._axes import axes, check_has
 
 
 class ForecastDisplay:
@@ -78,6 +78,7 @@ class ForecastDisplay:
         -------
         ForecastDisplay
         """
+        check_has(estimator, "forecast", "AR or HMM")
         more = {} if exog is None else {"exog": exog}
         forecast = estimator.forecast(horizon, X, **more)
         how = {} if method is None else {"method": method}
@@ -166,6 +167,8 @@ class SpectrumDisplay:
         SpectrumDisplay
         """
         named = estimator if isinstance(estimator, dict) else {type(estimator).__name__: estimator}
+        for model in named.values():
+            check_has(model, "spectrum", "AR")
         curves = {label: model.spectrum(frequencies) for label, model in named.items()}
         for label, (_, density) in curves.items():
             if np.ndim(density) != 1:

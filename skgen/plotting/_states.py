@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._sequences import is_list
+from ._axes import check_has
 
 
 def one_sequence(X):
@@ -17,6 +18,7 @@ def one_sequence(X):
 
 def state_means(estimator):
     """The mean of each state and feature, of shape (n_components, n_features)."""
+    check_has(estimator, "decode", "HMM")
     check_is_fitted(estimator, "transmat_")
     return estimator.forecast(1)._means()
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skgen import AR
+from skgen import AR, GaussianMixture
 from skgen.datasets import load_sunspots
-from skgen.plotting import ForecastDisplay, SpectrumDisplay
+from skgen.plotting import ForecastDisplay, SpectrumDisplay, TransitionGraphDisplay
 
 pytest.importorskip("matplotlib")
 
@@ -19,6 +19,18 @@ def spots():
 @pytest.fixture(scope="module")
 def model(spots):
     return AR(9).fit(spots[:, 1:])
+
+
+def test_models_that_cannot_be_drawn_are_named():
+    rows = GaussianMixture().fit(np.random.default_rng(0).normal(size=(20, 2)))
+    draws = {
+        "forecast": lambda: ForecastDisplay.from_estimator(rows, np.eye(3), horizon=2),
+        "spectrum": lambda: SpectrumDisplay.from_estimator(rows),
+        "decode": lambda: TransitionGraphDisplay.from_estimator(rows),
+    }
+    for method, draw in draws.items():
+        with pytest.raises(TypeError, match=f"GaussianMixture.* has no {method}.*such as"):
+            draw()
 
 
 def test_the_bands_are_the_intervals(model, spots):
