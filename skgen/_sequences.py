@@ -354,7 +354,7 @@ def to_sequences(X, lengths=None, by=None):
             f"X is a {X.ndim}D array of shape {X.shape}; pass a list with one array per sequence, "
             "an array of shape (n_sequences, n_steps, n_features), or one sequence of shape "
             "(n_steps, n_features). Reshape your data by X.reshape(-1, 1) if it is one series of "
-            "numbers, and by X.reshape(1, -1) if it is one step."
+            "numbers (X.to_frame() of a Series), and by X.reshape(1, -1) if it is one step."
         )
     return list(X) if X.ndim == 3 else [X]
 
@@ -401,7 +401,8 @@ def _steps(x, s):
     if x.ndim not in (1, 2):
         raise ValueError(
             f"sequence {s} has shape {x.shape}; each must have shape (n_steps, n_features), or "
-            "(n_steps,) for one feature."
+            "(n_steps,) for one feature. Put a list of numbers that is one sequence into a list: "
+            "[X]."
         )
     return x.reshape(len(x), -1)
 

@@ -287,3 +287,10 @@ FRAME = pd.DataFrame({"a": [1.0, 2.0, 3.0], "who": ["x", None, "y"]})
 def test_what_is_no_set_of_sequences_is_refused(X, options, error, message):
     with pytest.raises(error, match=message):
         to_sequences(X, **options)
+
+
+def test_a_list_of_numbers_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"sequence 0 has shape \(\).*: \[X\]"):
+        to_sequences([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"X\.to_frame\(\) of a Series"):
+        to_sequences(pd.Series([1.0, 2.0]))
