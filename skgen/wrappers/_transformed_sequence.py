@@ -419,18 +419,14 @@ class TransformedSequence(Wrapper, TransformingDensity, auto_wrap_output_keys=No
         for s, rows in enumerate(self._groups(sequences)):
             parts.append(forward(self._transformer(s), x[rows]))
         z = np.concatenate(parts)
-        if np.isinf(z).any():
-            i, j = np.argwhere(np.isinf(z))[0]
-            raise ValueError(
-                f"{type(self.transformer).__name__} makes {x[i, j]} in row {i}, column {j} "
-                "infinite; it is outside of what can be transformed."
-            )
-        lost = np.isnan(z) & ~np.isnan(x)
+        lost = np.isinf(z) | (np.isnan(z) & ~np.isnan(x))
         if lost.any():
             i, j = np.argwhere(lost)[0]
             raise ValueError(
-                f"{type(self.transformer).__name__} makes {x[i, j]} in row {i}, column {j} NaN; "
-                "it is outside of what can be transformed."
+                f"{type(self.transformer).__name__} makes {x[i, j]} in "
+                f"{sequences.rows.where(i, j)} {'infinite' if np.isinf(z[i, j]) else 'NaN'}; it is "
+                "outside of what can be transformed. Give a transformer that takes it, such as "
+                "log1p in place of log for zeros, or mark it as missing by NaN."
             )
         return self._per_step(sequences, z, self._framed)
 

@@ -299,3 +299,13 @@ def test_it_is_an_estimator(x):
     assert model.aic(x) < model.bic(x)
     assert_allclose(np.ravel(model.transform(x)).std(), 1, atol=0.05)
     assert_allclose(model.inverse_transform(model.transform(x)), x)
+
+
+@pytest.mark.parametrize(("entry", "becomes"), [(0.0, "infinite"), (-1.0, "NaN")])
+def test_entries_that_are_lost_are_found_in_their_sequence(entry, becomes):
+    X = [np.arange(1.0, 9.0)[:, None], np.arange(1.0, 9.0)[:, None]]
+    X[1][3] = entry
+    log = FunctionTransformer(np.log, np.exp)
+    words = f"makes {entry} in row 3 of sequence 1, column 0 {becomes}.*log1p"
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=words):
+        TransformedSequence(log, AR(1), pooled=True).fit(X)
