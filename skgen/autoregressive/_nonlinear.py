@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import has_fit_parameter
 
@@ -203,6 +204,7 @@ class NonlinearAR(SimulatedAutoregression):
 
     def _fit(self, sequences):
         rng = make_rng(self.random_state)
+        self._check_regressors()
         self.lags_ = as_lags("order", self.order)
         self.order_ = int(self.lags_.max(initial=0))
         x, exog = self._data(sequences)
@@ -218,6 +220,14 @@ class NonlinearAR(SimulatedAutoregression):
         else:
             self._fit_to(task, x)
         warn_if_degenerate(self, np.atleast_2d(self.noise_variance_), floor)
+
+    def _check_regressors(self):
+        for regressor in self._prototypes():
+            if is_classifier(regressor):
+                raise TypeError(
+                    f"regressor={regressor!r} predicts classes, but the next step is a number; "
+                    "pass a regressor, such as Ridge()."
+                )
 
     def _checked_weights(self, weights):
         for regressor in self._prototypes():

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from recursions import linear, simulated, threshold
 from series import ar_series, var_series, with_gaps
 from sklearn.base import clone
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -115,3 +115,8 @@ def test_classes_of_sequences_are_told_apart(rng):
     y = ["down", "up"] * 20
     model = GenerativeClassifier(NonlinearAR(TREE)).fit(X[:20], y[:20])
     assert model.score(X[20:], y[20:]) > 0.9
+
+
+def test_classifiers_are_refused():
+    with pytest.raises(TypeError, match=r"regressor=LogisticRegression\(\) predicts classes"):
+        NonlinearAR(LogisticRegression()).fit(np.arange(50.0)[:, None] ** 2)
