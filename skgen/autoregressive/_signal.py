@@ -56,8 +56,8 @@ def lpc(frames: ArrayLike, order: int) -> np.ndarray:
         raise ValueError(f"order={order!r} must be a positive integer.")
     if x.shape[-1] <= order:
         raise ValueError(
-            f"frames of {x.shape[-1]} samples cannot tell order={order}; pass longer frames or a "
-            "lower order."
+            f"frames has shape {x.shape}: {x.shape[-1]} samples cannot tell order={order}. Pass "
+            "longer frames or a lower order; a frame is a row, so turn a column by frames.ravel()."
         )
     frames = np.atleast_2d(x)
     if _rows.scan(frames) != (0, -1, -1):

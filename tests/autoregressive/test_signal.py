@@ -101,3 +101,8 @@ def test_changing_variance_and_heavy_tails_are_told(rng):
     model = AR(1).fit(x)
     assert model.diagnose(x).arch_pvalue < 1e-6
     assert model.diagnose(x).jarque_bera_pvalue < 1e-6
+
+
+def test_a_column_is_told_from_a_frame():
+    with pytest.raises(ValueError, match=r"shape \(50, 1\).*frames\.ravel\(\)"):
+        lpc(np.ones((50, 1)), 4)
