@@ -107,6 +107,13 @@ class NGramMixture(LanguageModel):
         """
         if not self.models:
             raise ValueError("models is empty; pass at least one language model.")
+        for m, model in enumerate(self.models):
+            inner = getattr(model, "estimator", model)  # of a FrozenEstimator
+            if not hasattr(inner, "token_log_proba"):
+                raise TypeError(
+                    f"models[{m}] is {model!r}, but must be a language model, such as NGramLM(4), "
+                    "or a FrozenEstimator of one; models have no names."
+                )
         sentences = as_sentences(X)
         with self._all_or_nothing():
             self.n_iter_ = 0

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from skgen import NGramLM, NGramMixture
+from skgen import Gaussian, NGramLM, NGramMixture
 from skgen.datasets import load_kjv
 
 
@@ -101,3 +101,9 @@ def test_unusable_parameters_are_refused(verses):
         NGramMixture(models(), weights=[0.3, 0.3, 0.3]).fit(verses)
     with pytest.raises(ValueError, match="leaves no sentence of 5"):
         NGramMixture(models()).fit(verses[:5])
+
+
+@pytest.mark.parametrize("model", [("name", NGramLM(2)), FrozenEstimator(Gaussian())], ids=repr)
+def test_what_is_no_language_model_is_refused(model):
+    with pytest.raises(TypeError, match=r"models\[1\] is .*, but must be a language model"):
+        NGramMixture([NGramLM(2), model]).fit(["a b"] * 20)
