@@ -108,7 +108,7 @@ class Density(CallbackSupportMixin, DensityMixin, BaseEstimator):
         float
         """
         total, n = self._total(X, sample_weight)
-        return -2.0 * total + self._n_parameters() * np.log(n)
+        return float(-2.0 * total + self._n_parameters() * np.log(n))
 
     def _total(self, X, sample_weight):
         """Log-likelihood of X and the number of rows, both weighted."""
