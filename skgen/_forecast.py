@@ -23,10 +23,10 @@ def check_level(level):
         raise ValueError(f"level={level!r} must be a number between 0 and 1, such as 0.95.")
 
 
-def at_level(found, level):
-    """A forecast, or an object array of them, whose intervals have this probability."""
+def presented(found, level, names=None):
+    """A forecast, or an object array of them, with this level, and names of columns to print."""
     for forecast in found if isinstance(found, np.ndarray) else [found]:
-        forecast._own_level = level
+        forecast._own_level, forecast._names = level, names
     return found
 
 
@@ -38,6 +38,7 @@ class StepForecast:
     """
 
     _own_level = 0.95
+    _names = None
 
     @property
     def level(self) -> float:
@@ -118,14 +119,17 @@ class StepForecast:
         with suppress(NotImplementedError):  # symbols have no quantiles
             columns["lower"], columns["upper"] = self.interval()
             title += f", {100 * self.level:.4g} % intervals"
+        names = range(self.mean.shape[1]) if self._names is None else self._names
         steps = [
-            (str(h + 1), str(j), *(f"{values[h, j]:.4g}" for values in columns.values()))
+            (str(h + 1), str(names[j]), *(f"{values[h, j]:.4g}" for values in columns.values()))
             for h, j in np.ndindex(self.mean.shape)
         ]
         shown = [("step", "column", *columns), *steps[:SHOWN]]
         if self.mean.shape[1] == 1:
             shown = [(step, *rest) for step, _, *rest in shown]
-        rows = ["".join(f"{cell:>11}" for cell in row) for row in shown]
+        width = max(11, 2 + max(len(row[1]) for row in shown))
+        widths = [11, width] + [11] * len(columns)
+        rows = ["".join(f"{x:>{w}}" for x, w in zip(row, widths, strict=False)) for row in shown]
         return "\n".join([title, *rows, *["        ..."] * (len(steps) > SHOWN)])
 
     def _level(self, level):

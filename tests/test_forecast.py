@@ -1,6 +1,7 @@
 """Forecasts of all models of sequences: their intervals, and how they print."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import LinearRegression
@@ -59,3 +60,17 @@ def test_symbols_have_no_limits():
     symbols = np.random.default_rng(0).integers(0, 3, (100, 1))
     forecast = CategoricalHMM(2, random_state=0).fit(symbols).forecast(2)
     assert str(forecast).splitlines()[0] == "Forecast of 2 steps"
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+def test_forecasts_of_frames_print_names_of_columns(model, spots):
+    frame = pd.DataFrame({"the number of spots": spots[:, 0], "later": spots[::-1, 0]})
+    printed = repr(model.fit(frame).forecast(2, frame)).splitlines()
+    assert [line[11:32].strip() for line in printed[2:]] == list(frame.columns) * 2
+    assert len({len(line) for line in printed[1:]}) == 1
+
+
+def test_printed_names_leave_out_exogenous_columns(spots):
+    frame = pd.DataFrame({"z": np.arange(289.0), "a": spots[:, 0], "b": spots[::-1, 0]})
+    printed = repr(AR(1, exog="z").fit(frame).forecast(1, exog=[[289.0]]))
+    assert [line.split()[1] for line in printed.splitlines()[2:]] == ["a", "b"]

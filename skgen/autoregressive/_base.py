@@ -10,7 +10,7 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
 from .._density import RandomState, TransformingDensity
-from .._forecast import at_level, check_horizon, check_level
+from .._forecast import check_horizon, check_level, presented
 from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features, column_label
 from ._model import LEAST
@@ -210,7 +210,9 @@ class Autoregression(TransformingDensity, auto_wrap_output_keys=None):  # type: 
         self._check_fitted()
         check_horizon(horizon)
         check_level(level)
-        return at_level(self._forecasts(horizon, context, exog), level)
+        names = getattr(self, "feature_names_in_", None)
+        names = None if names is None else names[self._outputs()]
+        return presented(self._forecasts(horizon, context, exog), level, names)
 
     def _forecasts(self, horizon, context, exog):
         if context is None and not self._pooled:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from .._density import RandomState, SequenceDensity
-from .._forecast import at_level, check_horizon, check_level
+from .._forecast import check_horizon, check_level, presented
 from .._kernels import _hmm
 from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features
@@ -177,7 +177,8 @@ class MarkovModel(EmissionArgument, SequenceDensity):
         self._check_fitted()
         check_horizon(horizon)
         check_level(level)
-        return at_level(self._forecasts(horizon, context), level)
+        names = getattr(self, "feature_names_in_", None)
+        return presented(self._forecasts(horizon, context), level, names)
 
     def _forecasts(self, horizon, context):
         params = self._params()

@@ -59,6 +59,10 @@ class TransformedForecast(StepForecast):
         self.inner, self._map = inner, outputs
 
     @property
+    def _names(self):
+        return getattr(self.inner, "_names", None)
+
+    @property
     def mean(self) -> np.ndarray:
         """Expected values, of shape (horizon, n_features)."""
         if self._map.affine:
