@@ -658,3 +658,9 @@ def test_an_automatic_prior_takes_nothing_from_a_single_covariance(kind):
     X = np.random.default_rng(0).normal(size=(15, 3))
     plain, auto = (Gaussian(kind, covariance_prior=prior).fit(X) for prior in (None, "auto"))
     np.testing.assert_allclose(auto.covariance_, plain.covariance_, rtol=1e-12)
+
+
+def test_information_criteria_are_plain_floats(rng):
+    X = rng.standard_normal((20, 2))
+    model = Gaussian().fit(X)
+    assert type(model.aic(X)) is type(model.bic(X)) is float
