@@ -46,34 +46,27 @@ SK_INLINE void SK_(ar_tile)(const int M, const int R, const double *x, const dou
         }
 }
 
-/* The sum of x[i] z[i] over i < n, by several sums at a time, as each waits for its last addition. */
-SK_INLINE double SK_(ar_dot)(const double *x, const double *z, ptrdiff_t n) {
+/* The sum of (x[i] - shift) z[i] over i < n, z being ones if NULL, by several sums at a time, as each
+ * waits for its last addition. */
+SK_INLINE double SK_(ar_total_of)(const double *x, double shift, const double *z, ptrdiff_t n) {
     enum { W = SK_(lanes) };
     VEC sum[4];
     ptrdiff_t i = 0;
     for (int k = 0; k < 4; k++) sum[k] = SK_(v_set)(0);
     for (; i + 4 * W <= n; i += 4 * W) {
         SK_UNROLL
-        for (int k = 0; k < 4; k++)
-            sum[k] = SK_(v_fma)(SK_(ar_load)(x + i + k * W), SK_(ar_load)(z + i + k * W), sum[k]);
+        for (int k = 0; k < 4; k++) {
+            VEC factor = z ? SK_(ar_load)(z + i + k * W) : SK_(v_set)(1);
+            sum[k] = SK_(v_fma)(SK_(ar_load)(x + i + k * W) - SK_(v_set)(shift), factor, sum[k]);
+        }
     }
     double total = SK_(ar_total)((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    for (; i < n; i++) total += x[i] * z[i];
+    for (; i < n; i++) total += (x[i] - shift) * (z ? z[i] : 1);
     return total;
 }
 
 static double SK_(sk_ar_sum)(const double *x, ptrdiff_t n, double shift) {
-    enum { W = SK_(lanes) };
-    VEC sum[4];
-    ptrdiff_t i = 0;
-    for (int k = 0; k < 4; k++) sum[k] = SK_(v_set)(0);
-    for (; i + 4 * W <= n; i += 4 * W) {
-        SK_UNROLL
-        for (int k = 0; k < 4; k++) sum[k] += SK_(ar_load)(x + i + k * W) - SK_(v_set)(shift);
-    }
-    double total = SK_(ar_total)((sum[0] + sum[1]) + (sum[2] + sum[3]));
-    for (; i < n; i++) total += x[i] - shift;
-    return total;
+    return SK_(ar_total_of)(x, shift, NULL, n);
 }
 
 static double SK_(sk_ar_centre)(const double *x, ptrdiff_t n, double shift, double rest, double *out) {
@@ -81,7 +74,7 @@ static double SK_(sk_ar_centre)(const double *x, ptrdiff_t n, double shift, doub
     for (ptrdiff_t start = 0; start < n; start += SK_AR_BLOCK) {
         ptrdiff_t stop = n - start < SK_AR_BLOCK ? n : start + SK_AR_BLOCK;
         for (ptrdiff_t i = start; i < stop; i++) out[i] = (x[i] - shift) - rest;
-        total += SK_(ar_dot)(out + start, out + start, stop - start);
+        total += SK_(ar_total_of)(out + start, 0, out + start, stop - start);
     }
     return total;
 }
@@ -105,7 +98,7 @@ static void SK_(sk_ar_products)(const double *x, const double *z, ptrdiff_t n, p
                 SK_(ar_tile)(2, 4, a, b - j - r, m, p + 1 - j - r, out + j + r);
         for (; j + 8 <= lags; j += 8) SK_(ar_tile)(1, 8, a, b - j, m, p + 1 - j, out + j);
         for (; j + 4 <= lags; j += 4) SK_(ar_tile)(1, 4, a, b - j, m, p + 1 - j, out + j);
-        for (; j < lags; j++) out[j] += SK_(ar_dot)(a, b - j, m);
+        for (; j < lags; j++) out[j] += SK_(ar_total_of)(a, 0, b - j, m);
     }
 }
 
