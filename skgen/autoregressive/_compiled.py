@@ -15,7 +15,7 @@ class Loops(NamedTuple):
 
     has_scale: bool
     run: Any  # (x, offsets, order, states, params, mean, scale)
-    totals: Any  # (x, offsets, order, states, params, weights, scatter) -> sum of log scales
+    totals: Any  # (x, offsets, order, states, params, weights, logs, scatter), of all params
     advance: Any  # (past, states, params, mean, scale)
     simulate: Any  # (past, states, params, noise, paths, mean, scale)
     start: Any  # (first, params, states), None where the first state is given
@@ -48,7 +48,9 @@ def compile_loops(step, start, one, with_state):
         start, given = _compiled(numba, "state", start, (past, vector))
         if not isinstance(given, numba.types.Array):
             raise TypeError(f"state gives {given}; return an array of shape (n_states,).")
-    return _loops(numba.njit(nogil=True), step, start, one, with_state, has_scale, number)
+    return _loops(
+        numba.njit(nogil=True, error_model="numpy"), step, start, one, with_state, has_scale, number
+    )
 
 
 def _compiled(numba, name, function, types):
@@ -126,27 +128,26 @@ def _loops(njit, step, start, one, with_state, has_scale, number):
                     evaluate(seen, state, params, mean[t], scale[t])
                 push(past, x[t])
 
+    # All parameters in one pass: their recursions do not wait for each other.
     @njit
-    def totals(x, offsets, order, states, params, weights, scatter):
-        d, log_scales = x.shape[1], 0.0
+    def totals(x, offsets, order, states, params, weights, logs, scatter):
+        d = x.shape[1]
         past, mean, scale, e = np.zeros((order, d)), np.empty(d), np.empty(d), np.empty(d)
         seen = view(past)
         for s in range(len(offsets) - 1):
-            state = states[s]
             for t in range(offsets[s], offsets[s + 1]):
-                if t - offsets[s] >= order:
-                    evaluate(seen, state, params, mean, scale)
+                for i in range(len(params) if t - offsets[s] >= order else 0):
+                    evaluate(seen, states[i, s], params[i], mean, scale)
                     if weights[t] > 0:
                         for j in range(d):
                             if not scale[j] > 0:
-                                return np.nan
+                                logs[i] = np.nan
                             if has_scale:
-                                log_scales += weights[t] * np.log(scale[j])
+                                logs[i] += weights[t] * np.log(scale[j])
                             e[j] = (x[t, j] - mean[j]) / scale[j]
                             for k in range(j + 1):
-                                scatter[j, k] += weights[t] * e[j] * e[k]
+                                scatter[i, j, k] += weights[t] * e[j] * e[k]
                 push(past, x[t])
-        return log_scales
 
     @njit
     def advance(past, states, params, mean, scale):

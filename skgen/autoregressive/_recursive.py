@@ -14,6 +14,7 @@ from ._base import warn_if_degenerate, warn_of_fit
 from ._compiled import compile_loops
 from ._fit import LOG_2PI
 from ._lags import elapsed
+from ._minimize import with_slopes
 from ._model import floored
 from ._particles import Recursion
 from ._simulated import SimulatedAutoregression, interpolated, start_law
@@ -324,7 +325,7 @@ class Search:
         self.unit = np.where(self.start == 0, 1.0, np.abs(self.start))
         self._try(model)
         self.loops = model._loops()
-        if not np.isfinite(self._totals(self.filled, self.start)[0]):
+        if not np.isfinite(self._totals(self.filled, self.start[None])[0][0]):
             raise ValueError(
                 f"step gives values that are not finite, or a scale that is not positive, with "
                 f"params={self.start.tolist()}; start from other ones."
@@ -382,25 +383,32 @@ class Search:
         return mean, scale
 
     def _totals(self, draws, params):
-        """Sum of the logarithms of the scales, and the weighted scatter of the innovations."""
+        """Sums of the logarithms of the scales (m,), and the innovations' scatters (m, d, d)."""
         x, offsets, weights = self.stacked(draws)
-        states = first_states(self.model, self.loops, x, offsets, params)
-        half = np.zeros((x.shape[1], x.shape[1]))
-        logs = self.loops.totals(x, offsets, self.model.order, states, params, weights, half)
-        if not np.isfinite(half).all():
-            logs = np.nan
-        return logs, half + np.tril(half, -1).T
+        states = [first_states(self.model, self.loops, x, offsets, own) for own in params]
+        logs, half = np.zeros(len(params)), np.zeros((len(params), x.shape[1], x.shape[1]))
+        self.loops.totals(
+            x, offsets, self.model.order, np.array(states), params, weights, logs, half
+        )
+        logs[~np.isfinite(half).all(axis=(1, 2))] = np.nan
+        return logs, half + np.tril(half, -1).swapaxes(1, 2)
+
+    def values(self, draws, params):
+        """Negative log-likelihoods (m,) of the rows that are targets, in nats, by parameters."""
+        logs, scatter = self._totals(draws, np.ascontiguousarray(params))
+        n, d = self.weights.sum(), scatter.shape[1]
+        possible = np.isfinite(logs)
+        scatter[~possible] = np.eye(d)
+        if self.loops.has_scale:
+            out = logs + 0.5 * np.trace(scatter, axis1=1, axis2=2) + 0.5 * n * d * LOG_2PI
+        else:
+            log_det = np.linalg.slogdet(floored(scatter / n, self.floor))[1]
+            out = 0.5 * n * (log_det + d * (1 + LOG_2PI))
+        return np.where(possible, out, FORBIDDEN * n)
 
     def value(self, draws, params):
-        """The negative log-likelihood of the rows that are targets, in nats."""
-        logs, scatter = self._totals(draws, params)
-        n, d = self.weights.sum(), len(scatter)
-        if not np.isfinite(logs):
-            return FORBIDDEN * n
-        if self.loops.has_scale:
-            return float(logs + 0.5 * np.trace(scatter) + 0.5 * n * d * LOG_2PI)
-        log_det = np.linalg.slogdet(floored(scatter / n, self.floor))[1]
-        return float(0.5 * n * (log_det + d * (1 + LOG_2PI)))
+        """That of one of them."""
+        return float(self.values(draws, params[None])[0])
 
     def maximize(self, draws, start, *, exact=True):
         """The solver's result, in the units of the parameters; `exact` to the last digits."""
@@ -408,19 +416,25 @@ class Search:
             return OptimizeResult(x=start, nit=0, success=True)
         n, bounds, solver = self.weights.sum(), self.bounds, self.model.solver
         z, n_iter, success = start / self.unit, 0, False
+        bounds = None if bounds is None else bounds / self.unit[:, None]
+
+        def function(points):
+            return self.values(draws, points * self.unit) / n
+
         # Central differences cost twice as much, and are for the last digits.
-        ways = ("2-point", "3-point") if solver == "L-BFGS-B" else (None,)
-        for jac in ways if exact else ways[:1]:
+        ways = (False, True) if solver == "L-BFGS-B" else (None,)
+        for central in ways if exact else ways[:1]:
+            slopes = None if central is None else with_slopes(function, bounds, central)
             found = minimize(
-                lambda z: self.value(draws, z * self.unit) / n,
+                slopes or (lambda z: function(z[None])[0]),
                 z,
                 method=solver,
-                jac=jac,
-                bounds=None if bounds is None else bounds / self.unit[:, None],
+                jac=None if slopes is None else True,
+                bounds=bounds,
                 options={"maxiter": self.model.max_iter, **TOLERANCES[solver]},
             )
             # A search that ends because the last digits are lost in rounding is at its end, too.
-            flat = jac is not None and _slope(found, self.bounds, self.unit) < FLAT
+            flat = slopes is not None and _slope(found, self.bounds, self.unit) < FLAT
             z, n_iter, success = found.x, n_iter + found.nit, success or found.success or flat
         found.x, found.nit, found.success = z * self.unit, n_iter, success
         if not (np.isfinite(found.x).all() and found.fun < FORBIDDEN):
@@ -437,15 +451,13 @@ class Search:
             inside = (params - 2 * step > low) & (params + 2 * step < high)
         free = np.flatnonzero(inside)
         moves = np.diag(step)[free]
-
-        def at(move):
-            return self.value(draws, params + move)
-
+        i, j = np.tril_indices(len(free))
+        a, b = moves[i], moves[j]
+        around = params + np.concatenate([a + b, a - b, b - a, -a - b])
+        values = self.values(draws, around).reshape(4, -1) if len(free) else np.empty((4, 0))
         hessian = np.empty((len(free), len(free)))
-        for i, a in enumerate(moves):
-            for j, b in enumerate(moves[: i + 1]):
-                second = at(a + b) - at(a - b) - at(b - a) + at(-a - b)
-                hessian[i, j] = hessian[j, i] = second / (4 * step[free[i]] * step[free[j]])
+        hessian[i, j] = hessian[j, i] = np.array([1, -1, -1, 1]) @ values
+        hessian /= 4 * np.outer(step[free], step[free])
         if len(free) and np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian).min() > 0:
             out[free] = np.sqrt(np.diag(np.linalg.inv(hessian)))
         return out

@@ -22,6 +22,9 @@ from series import ar_series, var_series, with_gaps
 from sklearn.exceptions import ConvergenceWarning
 
 from skgen import AR, RecursiveModel
+from skgen.autoregressive._lags import elapsed
+from skgen.autoregressive._minimize import with_slopes
+from skgen.autoregressive._recursive import FORBIDDEN, Search
 
 GARCH = {"params": [0.1, 0.1, 0.8], "state": [1.0], "bounds": [(1e-6, 10), (0, 1), (0, 1)]}
 
@@ -189,6 +192,36 @@ def test_a_state_continues_over_the_whole_past(rng):
     with pytest.warns(ConvergenceWarning):
         model.fit(x)
     assert_array_equal(model.forecast(2).mean, model.forecast(2, x).mean)
+
+
+@pytest.mark.parametrize("central", [False, True])
+@pytest.mark.parametrize("bounds", [None, [(0, 3), (-2, -1), (0.5, 0.5), (1, np.inf)]])
+def test_slopes_are_differences_within_the_bounds(central, bounds):
+    x, bounds = np.array([0.0, -1.0, 0.5, 2.0]), None if bounds is None else np.array(bounds)
+
+    def function(points):
+        if bounds is not None:
+            assert ((points >= bounds[:, 0]) & (points <= bounds[:, 1])).all()
+        return np.exp(points).sum(axis=1) + points[:, 0] * points[:, 1]
+
+    value, slopes = with_slopes(function, bounds, central)(x)
+    expected = np.exp(x) - np.eye(4)[0]
+    expected[2] *= bounds is None  # cannot move
+    assert value == function(x[None])[0]
+    assert_allclose(slopes, expected, rtol=0, atol=2e-9 if central else 3e-7)
+
+
+def test_likelihoods_of_many_parameters_are_those_of_each(rng):
+    X = [garch_series([0.05, 0.15, 0.8], n, rng) for n in (50, 1, 30)]
+    x, offsets = np.concatenate(X), np.array([0, 50, 51, 81])
+    model = RecursiveModel(garch, **GARCH).fit(X)
+    search = Search(model, x, offsets, 1.0 * (elapsed(offsets) > 0), np.full(1, 1e-300))
+    params = np.array([[0.05, 0.15, 0.8], [-1.0, 0.1, 0.1], [0.1, 0.2, 0.3]])
+    found = search.values(x[None], params)
+    assert_array_equal(found, [search.value(x[None], own) for own in params])
+    assert found[1] == 78 * FORBIDDEN
+    expected = [-garch_log_prob(own[:, 0], params[2], 1.0).sum() for own in X]
+    assert_allclose(found[2], sum(expected), rtol=1e-12)
 
 
 def test_weights_of_sequences_are_repetitions(rng):
