@@ -230,9 +230,11 @@ class Autoregression(TransformingDensity, auto_wrap_output_keys=None):  # type: 
                 f"exog has {len(given)} entries, but there are {len(sequences)} contexts; give "
                 "one for each."
             )
-        return object_array(
-            [self._continued(s, sequences[s], 0, horizon, own) for s, own in enumerate(given)]
-        )
+        return object_array(self._each_continued(sequences, horizon, given))
+
+    def _each_continued(self, sequences, horizon, exog):
+        """A list of the forecasts of each."""
+        return [self._continued(s, sequences[s], 0, horizon, own) for s, own in enumerate(exog)]
 
     def _checked_exog(self, exog, horizon):
         n = len(self._exog())

@@ -12,6 +12,7 @@ from ._model import floored
 from ._particles import Walk, blocks, find_segments, one_step, systematic
 from ._var import definite
 
+ABREAST = 20_000  # paths that advance together
 SEED = 0  # of all that is simulated to score or to predict: the same question, the same answer
 
 
@@ -101,12 +102,23 @@ class SimulatedAutoregression(Autoregression):
             yield Walk(recursion, x, exog, block, self.n_particles, rng, keep=True).through()
 
     def _continued(self, s, past, first, horizon, exog):
-        past, columns = np.asarray(past, dtype=np.float64), self._exog()
+        return self._each_continued([past], horizon, [exog])[0]
+
+    def _each_continued(self, sequences, horizon, exog):
+        recursion, forecasts = self._recursion(), []
+        for past, own in zip(sequences, exog, strict=True):
+            given = *self._around(np.asarray(past, dtype=np.float64), horizon, own), horizon
+            forecasts.append(PathForecast(recursion, *given, self.n_particles))
+        side_by_side(forecasts, self.n_paths)
+        return forecasts
+
+    def _around(self, past, horizon, exog):
+        """What came before, and the exogenous columns (n + horizon, m) up to the end."""
+        columns = self._exog()
         own = self._checked_exog(exog, horizon)
         known = past[:, columns] if own is None else np.concatenate([past[:, columns], own])
         known = np.concatenate([known, np.empty((len(past) + horizon - len(known), len(columns)))])
-        past = np.ascontiguousarray(past[:, self._outputs()])
-        return PathForecast(self._recursion(), past, known, horizon, self.n_particles, self.n_paths)
+        return np.ascontiguousarray(past[:, self._outputs()]), known
 
     def _fit_law(self, e, weights, floor):
         """The attributes of the law of innovations, from some of them (n, d), NaN where missing."""
@@ -176,6 +188,37 @@ def paths_of(recursion, z, exog, lengths):
     return paths[which, time]
 
 
+def side_by_side(forecasts, n):
+    """Simulate the n paths of each, those of many contexts in one call of the model a step."""
+    size = max(1, ABREAST // n)
+    for a in range(0, len(forecasts), size):
+        block = forecasts[a : a + size]
+        drawn = simulated(block, n, [np.random.default_rng(SEED) for _ in block], pairs=True)
+        for forecast, own in zip(block, drawn, strict=True):
+            forecast.paths, forecast._means, forecast._scales = own
+            forecast.mean = own[1].mean(axis=0)
+
+
+def simulated(forecasts, n, rngs, pairs=False):
+    """Paths with their means and scales, (3, n, horizon, d) of each forecast.
+
+    Where the law is symmetric, innovations of `pairs` are opposite: what is linear in them has no
+    error in the mean.
+    """
+    begun = [own._begun(n, rng, pairs) for own, rng in zip(forecasts, rngs, strict=True)]
+    recursion, ahead = forecasts[0]._recursion, np.array([own._remaining for own in forecasts])
+    out = [own._first_rows(past) for own, (past, *_) in zip(forecasts, begun, strict=True)]
+    for remaining in np.unique(ahead[ahead > 0]):
+        chosen = np.flatnonzero(ahead == remaining)
+        past, state, noise, exog = map(
+            np.concatenate, zip(*[begun[i] for i in chosen], strict=True)
+        )
+        drawn = np.stack(recursion.simulate(past, state, noise, exog))
+        for k, i in enumerate(chosen):
+            out[i][:, :, -remaining:] = drawn[:, k * n : (k + 1) * n]
+    return out
+
+
 class PathForecast(StepForecast):
     r"""The next steps of a sequence, from simulated paths.
 
@@ -188,7 +231,6 @@ class PathForecast(StepForecast):
     horizon : int
     n_particles : int
         That stand for what is missing of the context.
-    n_paths : int
 
     Attributes
     ----------
@@ -199,19 +241,22 @@ class PathForecast(StepForecast):
 
     Notes
     -----
-    All paths advance together, with one call of the regressor a step. The density of a step is the
-    mean over the paths of its density given the steps before.
+    All paths, of many contexts, advance together, with one call of the regressor a step. The
+    density of a step is the mean over the paths of its density given the steps before.
     """
 
-    def __init__(self, recursion, past, exog, horizon, n_particles, n_paths) -> None:
+    # Of each forecast by `side_by_side`.
+    paths: np.ndarray
+    mean: np.ndarray
+    _means: np.ndarray
+    _scales: np.ndarray
+
+    def __init__(self, recursion, past, exog, horizon, n_particles) -> None:
         self._recursion, self._exog, self._n = recursion, exog, len(past)
         # Rows that have no past yet are drawn like missing ones.
         self._n_first = min(horizon, max(0, recursion.order - len(past)))
         self._remaining = horizon - self._n_first
         self._after = self._context(past, n_particles, np.random.default_rng(SEED))
-        drawn = self._simulated(n_paths, np.random.default_rng(SEED), pairs=True)
-        self.paths, self._means, self._scales = drawn
-        self.mean = self._means.mean(axis=0)
 
     @property
     def std(self) -> np.ndarray:
@@ -232,29 +277,25 @@ class PathForecast(StepForecast):
             state = recursion.first_state(np.ascontiguousarray(walk.past[0][:, ::-1]))
         return walk.past[0], state, np.exp(walk.log_weights[0])
 
-    def _simulated(self, n, rng, pairs=False):
-        """Paths with their means and scales, (n, horizon, d) each.
-
-        Where the law is symmetric, innovations of `pairs` are opposite: what is linear in them has
-        no error in the mean.
-        """
+    def _begun(self, n, rng, pairs):
+        """Pasts, states, innovations and exogenous columns of n paths."""
         past, state, weights = self._after
         chosen, half = rng.choice(len(weights), n, p=weights / weights.sum()), n // 2
         chosen[half : 2 * half] = chosen[:half] if pairs else chosen[half : 2 * half]
-        past, state = past[chosen], state[chosen]
+        innovations, remaining = self._recursion.innovations, self._remaining
+        noise = innovations.draw(n * remaining, rng).reshape(n, remaining, self._recursion.d)
+        if pairs and len(innovations.centres) == 1:
+            noise[half : 2 * half] = -noise[:half]
+        exog = self._exog[self._n + self._n_first :]
+        return past[chosen], state[chosen], noise, np.broadcast_to(exog, (n, *exog.shape))
+
+    def _first_rows(self, past):
+        """Paths, means and scales, of which the first rows are those of the pasts."""
         recursion, first = self._recursion, self._n_first
-        shape = n, first + self._remaining, recursion.d
-        paths, means, scales = np.empty(shape), np.empty(shape), np.empty(shape)
-        paths[:, :first] = past[:, :first][:, ::-1]
-        means[:, :first], scales[:, :first] = recursion.location, recursion.scale
-        if self._remaining:
-            noise = recursion.innovations.draw(n * self._remaining, rng)
-            noise = noise.reshape(n, self._remaining, -1)
-            if pairs and len(recursion.innovations.centres) == 1:
-                noise[half : 2 * half] = -noise[:half]
-            own = recursion.simulate(past, state, noise, self._exog[None, self._n + first :])
-            paths[:, first:], means[:, first:], scales[:, first:] = own
-        return paths, means, scales
+        out = np.empty((3, len(past), first + self._remaining, recursion.d))
+        out[0, :, :first] = past[:, :first][:, ::-1]
+        out[1, :, :first], out[2, :, :first] = recursion.location, recursion.scale
+        return out
 
     def _quantile(self, q):
         return np.quantile(self.paths, q, axis=0)
@@ -273,4 +314,4 @@ class PathForecast(StepForecast):
         return out
 
     def _paths(self, n, rng):
-        return self._simulated(n, rng)[0]
+        return simulated([self], n, [rng])[0][0]

@@ -301,6 +301,34 @@ def test_the_same_question_has_the_same_answer(rng):
     assert_array_equal(model.score_samples(x), again.score_samples(x))
 
 
+@pytest.mark.parametrize("residuals", LAWS)
+def test_forecasts_of_many_contexts_are_those_of_each(rng, residuals, monkeypatch):
+    monkeypatch.setattr("skgen.autoregressive._simulated.ABREAST", 150)  # three contexts at a time
+    X = [var_series(n, rng) for n in (40, 1, 30, 2, 50)]
+    X[2][-1] = np.nan  # particles
+    model = NonlinearAR(
+        Ridge(), 2, residuals=residuals, exog=[1], n_paths=50, n_particles=50, random_state=0
+    ).fit(X[0])
+    X[2][-1, 1] = 0.5
+    exog = list(rng.standard_normal((5, 4, 1)))
+    together = model.forecast(4, X, exog)
+    for x, own, ahead in zip(X, exog, together, strict=True):
+        alone = model.forecast(4, x, own)
+        assert_allclose(ahead.paths, alone.paths, rtol=1e-12)
+        assert_allclose(ahead.mean, alone.mean, rtol=1e-12)
+        assert_allclose(ahead.std, alone.std, rtol=1e-12)
+        assert_allclose(ahead.log_prob(ahead.mean), alone.log_prob(ahead.mean), rtol=1e-9)
+        assert_allclose(ahead.sample(3, 1), alone.sample(3, 1), rtol=1e-12)
+
+
+def test_contexts_share_the_calls_of_the_regressor(rng):
+    X = [ar_series([0.5], n, rng) for n in (30, 40, 50)]
+    model = NonlinearAR(Counting(), n_paths=50).fit(X)
+    Counting.calls = 0
+    model.forecast(6, X)
+    assert Counting.calls == 6
+
+
 def test_a_forecast_continues_what_was_fitted_or_what_is_given(rng):
     x = series(1, 100, rng)
     model = NonlinearAR(Ridge(), 3).fit(x)
