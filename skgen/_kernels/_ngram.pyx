@@ -5,6 +5,10 @@ word w, and any other one is the pair of its context, the entry of its first n -
 last word. The *suffix* of an entry is the entry of its last n - 1 words. While orders are counted
 one after the other, entries are numbered within their order.
 
+Most n-grams are seen once or twice, so that counts have a byte each, ``low``. Where one would pass
+255, CARRY is taken off and the place of the n-gram goes into a list, ``carried``, once for each
+time. The byte is CARRY at least from then on, so that it tells counts below CARRY by itself.
+
 For scoring, an entry that was seen as a context is a *state*, entry + 1, and state 0 is the empty
 context. One hash table has the pairs of state and word with the probability and the state that
 follows; an array has the back-off weight of each state and the state to fall back to.
@@ -18,6 +22,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from skgen._kernels._threads cimport sk_enter_parallel, sk_leave_parallel
+
+from skgen._kernels._scratch import cut, scratch
 
 cdef extern from "ngram.h" nogil:
     ctypedef struct sk_slot:
@@ -38,32 +44,78 @@ cdef enum:
     BLOCK = 4096  # tokens between two looks at how full the table is
     LANES = 16  # sentences scored in turn
     CHUNK = 256  # sentences that a thread takes at a time
+    TOGETHER = 1 << 20  # contexts, at least, whose sums are taken in one pass
     NONE = -1  # no n-gram ends here
+    CARRY = 128  # what a count is more than its byte for each time that it is in the list
 cdef double MAX_LOAD = 0.6
 
 
 # ---- counting --------------------------------------------------------------------------------
 
 
+cdef struct Counts:
+    # Of a byte each, and the list of carries: what is read or counted goes through here.
+    unsigned char* low
+    int* carried
+    Py_ssize_t n_carried
+
+
+cdef inline void count_one(Counts* counts, Py_ssize_t t) noexcept nogil:
+    """Add one to count number t."""
+    if counts.low[t] == 255:
+        counts.low[t] = 256 - CARRY
+        carry(counts, t)
+    else:
+        counts.low[t] += 1
+
+
+cdef inline void carry(Counts* counts, Py_ssize_t t) noexcept nogil:
+    counts.carried[counts.n_carried] = <int>t
+    counts.n_carried += 1
+
+
+cdef inline int count_from(Counts* counts, Py_ssize_t t) noexcept nogil:
+    """Count number t; the list is gone through, so that none before t can be asked for again."""
+    cdef int count = counts.low[t]
+    while count >= CARRY and counts.n_carried and counts.carried[0] <= t:
+        count += CARRY * (counts.carried[0] == t)
+        counts.carried += 1
+        counts.n_carried -= 1
+    return count
+
+
+cdef Counts _counts(fields):
+    """The counts of two arrays, of which the second may be empty."""
+    cdef const unsigned char[::1] low = fields[0]
+    cdef const int[::1] carried = fields[1]
+    cdef Counts counts = Counts(NULL, NULL, carried.shape[0])
+    if low.shape[0]:
+        counts.low = <unsigned char*>&low[0]
+    if carried.shape[0]:
+        counts.carried = <int*>&carried[0]
+    return counts
+
+
 cdef struct Found:
     # The n-grams of an order in the places where their arrays grow, and a table of them.
     int* contexts
     int* words
-    int* counts
+    Counts counts
     int* suffixes
     Py_ssize_t total
+    bint last
     sk_slot* slots
     uint64_t size
     Py_ssize_t stored
 
 
-def single_words(const int[::1] tokens, const int[::1] counts):
+def single_words(const int[::1] tokens, const unsigned char[::1] low):
     """The unigram that ends at each token, as :func:`count_order` takes it.
 
     Parameters
     ----------
     tokens : ndarray of shape (n_tokens,), int32
-    counts : ndarray of shape (n_words,), int32
+    low : ndarray of shape (n_words,), uint8
         How often each was seen, also before.
 
     Returns
@@ -71,16 +123,16 @@ def single_words(const int[::1] tokens, const int[::1] counts):
     ndarray of shape (n_tokens,), int32
     """
     cdef Py_ssize_t i
-    cdef int[::1] ends = np.empty(tokens.shape[0], dtype=np.int32)  # OUT
+    cdef int[::1] ends = scratch(tokens.shape[0], np.int32)  # OUT
     with nogil:
         for i in range(tokens.shape[0]):
-            ends[i] = marked(tokens[i]) if counts[tokens[i]] == 1 else tokens[i]
-    return np.asarray(ends)
+            ends[i] = marked(tokens[i]) if low[tokens[i]] == 1 else tokens[i]
+    return np.asarray(ends.base)
 
 
 def count_order(
-    const int[::1] tokens, int[::1] ends, int begin, const int[::1] lower_counts, known,
-    double share
+    const int[::1] tokens, int[::1] ends, int begin, const unsigned char[::1] lower_low, known,
+    double share, bint last=False
 ):
     """Count the n-grams of one order.
 
@@ -93,17 +145,22 @@ def count_order(
         if it was seen once in all; afterwards the n-gram.
     begin : int
         The token that begins a sentence, which no n-gram extends over.
-    lower_counts : ndarray of shape (n_lower,), int32
+    lower_low : ndarray of shape (n_lower,), uint8
         How often each (n - 1)-gram was seen, also among those known.
-    known : tuple of four ndarray, int32
-        Contexts, words, counts and suffixes to begin with, of shape (n_known,).
+    known : tuple of five ndarray
+        What is returned, for n-grams to begin with.
     share : float
         About how many of the n-grams that are sought are different; the table is made for so many.
+    last : bool, default=False
+        Whether tokens and ends may be lost: what is found takes their memory.
 
     Returns
     -------
-    contexts, words, counts, suffixes : ndarray of shape (n_ngrams,), int32
+    contexts, words : ndarray of shape (n_ngrams,), int32
         First those known, then the new ones as they appear.
+    low, carried : ndarray of shape (n_ngrams,), uint8, and of shape (n_carried,), int32
+        Their counts; places in the list ascend.
+    suffixes : ndarray of shape (n_ngrams,), int32
 
     Notes
     -----
@@ -112,23 +169,39 @@ def count_order(
     a search, and never sought again, so that the table has only the others: of long n-grams few.
     """
     cdef Py_ssize_t n = tokens.shape[0], n_known = len(known[0]), start
-    fields = [np.empty(n_known + n, dtype=np.int32) for _ in range(4)]  # OUT; untouched if unused
-    for field, values in zip(fields, known):
-        field[:n_known] = values
+    fields = _room_for(known, n)
+    if last and n_known == 0:  # no n-gram is put behind the token where it ends
+        fields[1], fields[4] = tokens.base, ends.base
     cdef Found found = _found(fields, n_known)
+    found.counts.n_carried, found.last = len(known[3]), last
     cdef int before = NONE
-    cdef Py_ssize_t room = _recurring(&found, lower_counts) + <Py_ssize_t>(share * _open(ends))
-    table = _table_of(&found, lower_counts, n_known, ends[:0], room)
+    cdef Py_ssize_t room = _recurring(&found, lower_low) + <Py_ssize_t>(share * _open(ends))
+    table = _table_of(&found, lower_low, n_known, ends[:0], room)
     for start in range(0, n, BLOCK):
         if found.stored + BLOCK > MAX_LOAD * found.size:
             table = None  # its memory is free for the next one
-            table = _table_of(&found, lower_counts, n_known, ends[:start], 3 * found.stored // 2)
+            table = _table_of(
+                &found, lower_low, found.total if last else n_known,
+                ends[:0 if last else start], 3 * found.stored // 2
+            )
         with nogil:
             before = count_block(tokens, ends, start, begin, before, &found)
         PyErr_CheckSignals()
-    for field in fields:
-        field.resize(found.total, refcheck=False)
+    sizes = [found.counts.n_carried if k == 3 else found.total for k in range(len(fields))]
+    fields = [cut(field, size) for field, size in zip(fields, sizes)]
+    fields[3].sort()
     return tuple(fields)
+
+
+def _room_for(known, Py_ssize_t n):
+    """Arrays of what is known, with room for n n-grams; it takes no memory until it is used."""
+    can_pass = np.count_nonzero(known[2] >= CARRY)
+    fields = []
+    for k, values in enumerate(known):
+        room = n // CARRY + can_pass + 1 if k == 3 else n
+        fields.append(scratch(len(values) + room, values.dtype))  # OUT
+        fields[k][: len(values)] = values
+    return fields
 
 
 cdef inline int marked(int entry) noexcept nogil:
@@ -145,21 +218,21 @@ cdef Py_ssize_t _open(const int[::1] ends):
     return n
 
 
-cdef Py_ssize_t _recurring(const Found* found, const int[::1] lower_counts):
+cdef Py_ssize_t _recurring(const Found* found, const unsigned char[::1] lower_low):
     """How many of the n-grams found can come again."""
     cdef Py_ssize_t t, n = 0
     with nogil:
         for t in range(found.total):
-            n += can_recur(found, lower_counts, t)
+            n += can_recur(found, lower_low, t)
     return n
 
 
 cdef Found _found(fields, Py_ssize_t n):
     """Arrays with n n-grams, without a table."""
     cdef Found found
-    cdef int[::1] contexts = fields[0], words = fields[1], counts = fields[2], suffixes = fields[3]
-    found.contexts, found.words, found.counts, found.suffixes = \
-        &contexts[0], &words[0], &counts[0], &suffixes[0]
+    cdef int[::1] contexts = fields[0], words = fields[1], suffixes = fields[4]
+    found.contexts, found.words, found.suffixes = &contexts[0], &words[0], &suffixes[0]
+    found.counts = _counts(fields[2:4])
     found.total = n
     return found
 
@@ -170,7 +243,7 @@ cdef int count_block(
     """Count the n-grams that end in one block, after the lower one `before`; returns the next one.
 
     A slot has the token at which its n-gram was seen first, where the mark is taken off when it is
-    seen again.
+    seen again. Of the last order nobody asks where n-grams end, and their fields may lie there.
     """
     cdef Py_ssize_t n = tokens.shape[0], stop = min(start + BLOCK, n), i, t
     cdef sk_slot* slots = found.slots
@@ -196,28 +269,31 @@ cdef int count_block(
             at = sk_find_from(slots, size, key, at)
             if slots[at].key == key:
                 t = slots[at].value & 0xFFFFFFFFu
-                found.counts[t] += 1
-                ends[i] = ends[slots[at].value >> 32] = <int>t
+                count_one(&found.counts, t)
+                if not found.last:
+                    ends[i] = ends[slots[at].value >> 32] = <int>t
                 continue
             slots[at].key, slots[at].value = key, sk_pair(<uint32_t>i, <uint32_t>t)
             found.stored += 1
         found.contexts[t] = context if context >= 0 else marked(context)
         found.suffixes[t] = before if before >= 0 else marked(before)
-        found.words[t], found.counts[t] = tokens[i], 1
-        ends[i] = marked(<int>t)
+        found.words[t], found.counts.low[t] = tokens[i], 1
+        if not found.last:
+            ends[i] = marked(<int>t)
         found.total += 1
-    ends[0] = NONE  # a begin, where the slots of what was known point
+    if not found.last:
+        ends[0] = NONE  # a begin, where the slots of what was known point
     return before
 
 
 def _new_slots(size):
     if size >= 2**32:
         raise MemoryError(f"{size:.0f} slots are more than a table can have; use a lower order.")
-    return np.empty((int(size), 2), dtype=np.uint64)
+    return scratch(2 * int(size), np.uint64).reshape(-1, 2)
 
 
 cdef _table_of(
-    Found* found, const int[::1] lower_counts, Py_ssize_t n_known, const int[::1] ends,
+    Found* found, const unsigned char[::1] lower_low, Py_ssize_t n_known, const int[::1] ends,
     Py_ssize_t room
 ):
     """A table for so many n-grams, with those found that can come again, which it returns.
@@ -227,27 +303,27 @@ cdef _table_of(
     """
     cdef uint64_t[:, ::1] table = _new_slots(2 * room + 2 * BLOCK)
     cdef Py_ssize_t i, t
-    cdef bint every = lower_counts.shape[0] == 0
+    cdef bint every = lower_low.shape[0] == 0
     found.slots, found.size, found.stored = <sk_slot*>&table[0, 0], table.shape[0], 0
     with nogil:
         memset(found.slots, 0xFF, found.size * sizeof(sk_slot))  # every key is EMPTY
         for t in range(found.total):
             if t + AHEAD < found.total:
                 SK_PREFETCH(&found.slots[sk_home(key_of(found, t + AHEAD), found.size)])
-            if t < n_known or found.counts[t] > 1:
-                if every or can_recur(found, lower_counts, t):
+            if t < n_known or found.counts.low[t] > 1:
+                if every or can_recur(found, lower_low, t):
                     put(found, t, 0)
         for i in range(ends.shape[0]):
-            if ends[i] < NONE and can_recur(found, lower_counts, marked(ends[i])):
+            if ends[i] < NONE and can_recur(found, lower_low, marked(ends[i])):
                 put(found, marked(ends[i]), i)
     return np.asarray(table)
 
 
 cdef inline bint can_recur(
-    const Found* found, const int[::1] lower_counts, Py_ssize_t t
+    const Found* found, const unsigned char[::1] lower_low, Py_ssize_t t
 ) noexcept nogil:
     """Whether the parts of an n-gram were seen more than once."""
-    return lower_counts[found.contexts[t]] > 1 and lower_counts[found.suffixes[t]] > 1
+    return lower_low[found.contexts[t]] > 1 and lower_low[found.suffixes[t]] > 1
 
 
 cdef inline uint64_t key_of(const Found* found, Py_ssize_t t) noexcept nogil:
@@ -279,8 +355,9 @@ def find_suffixes(
     ndarray of shape (n_ngrams,), int32
     """
     cdef Py_ssize_t n = contexts.shape[0], n_lower = lower_suffixes.shape[0], t
-    cdef Found found = _found((*lower, lower[0], lower_suffixes), n_lower)
-    table = _table_of(&found, contexts[:0], n_lower, contexts[:0], 5 * n_lower // 6)
+    none = np.empty(0, dtype=np.uint8)
+    cdef Found found = _found((*lower, none, none.view(np.int32), lower_suffixes), n_lower)
+    table = _table_of(&found, none, n_lower, contexts[:0], 5 * n_lower // 6)
     cdef uint64_t key, at
     cdef int[::1] out = np.empty(n, dtype=np.int32)  # OUT
     with nogil:
@@ -295,12 +372,13 @@ def find_suffixes(
 # ---- smoothing -------------------------------------------------------------------------------
 
 
-def adjusted_counts(const int[::1] counts, const int[::1] suffixes):
+def adjusted_counts(const unsigned char[::1] low, const int[::1] carried,
+                    const int[::1] suffixes):
     """In how many different words' company each n-gram was seen on its left.
 
     Parameters
     ----------
-    counts : ndarray of shape (n_ngrams,), int32
+    low, carried : ndarray of shape (n_ngrams,), uint8, and of shape (n_carried,), int32
         How often each was seen, which stays for those that begin a sentence: nothing stands on
         their left, and they are no suffixes.
     suffixes : ndarray of shape (n_longer,), int32
@@ -308,41 +386,51 @@ def adjusted_counts(const int[::1] counts, const int[::1] suffixes):
 
     Returns
     -------
-    ndarray of shape (n_ngrams,), int32
+    low, carried : ndarray of shape (n_ngrams,), uint8, and of shape (n_carried,), int32
     """
     cdef Py_ssize_t t
-    cdef int[::1] out = np.zeros(counts.shape[0], dtype=np.int32)  # OUT
+    low_array = np.zeros(low.shape[0], dtype=np.uint8)  # OUT
+    room = suffixes.shape[0] // CARRY + carried.shape[0] + 1
+    carried_array = np.empty(room, dtype=np.int32)  # OUT
+    cdef Counts out = _counts((low_array, carried_array))
+    out.n_carried = 0
     with nogil:
         for t in range(suffixes.shape[0]):
-            out[suffixes[t]] += 1
-        for t in range(counts.shape[0]):
-            if out[t] == 0:
-                out[t] = counts[t]
-    return np.asarray(out)
+            count_one(&out, suffixes[t])
+        for t in range(carried.shape[0]):
+            if out.low[carried[t]] == 0:
+                carry(&out, carried[t])
+        for t in range(low.shape[0]):
+            if out.low[t] == 0:
+                out.low[t] = low[t]
+    carried_array.resize(out.n_carried, refcheck=False)
+    carried_array.sort()
+    return low_array, carried_array
 
 
-def counts_of_counts(const int[::1] counts):
+def counts_of_counts(const unsigned char[::1] low):
     """How many counts are 0, 1, 2, 3, 4, and more.
 
     Returns
     -------
     ndarray of shape (6,), int64
     """
-    cdef Py_ssize_t t, n = counts.shape[0], zeros = 0, ones = 0, twos = 0, threes = 0, fours = 0
+    cdef Py_ssize_t t, n = low.shape[0], zeros = 0, ones = 0, twos = 0, threes = 0, fours = 0
     with nogil:
         for t in range(n):  # comparisons of many at a time, as no sum waits for the one before
-            zeros += counts[t] == 0
-            ones += counts[t] == 1
-            twos += counts[t] == 2
-            threes += counts[t] == 3
-            fours += counts[t] == 4
+            zeros += low[t] == 0
+            ones += low[t] == 1
+            twos += low[t] == 2
+            threes += low[t] == 3
+            fours += low[t] == 4
     more = n - zeros - ones - twos - threes - fours
     return np.array([zeros, ones, twos, threes, fours, more], dtype=np.int64)
 
 
 def interpolate(
-    const int[::1] counts, const int[::1] contexts, int[::1] suffixes, const float[::1] lower,
-    const double[::1] minus, const double[::1] plus, double prior, const unsigned char[::1] kept
+    const unsigned char[::1] low, const int[::1] carried, const int[::1] contexts,
+    int[::1] suffixes, const float[::1] lower, const double[::1] minus, const double[::1] plus,
+    double prior, const unsigned char[::1] kept
 ):
     r"""Probabilities of n-grams, and what each context leaves to the lower order.
 
@@ -352,8 +440,10 @@ def interpolate(
 
     Parameters
     ----------
-    counts, contexts : ndarray of shape (n_ngrams,), int32
-        Counts :math:`a`, and the entries of :math:`c` in the lower order.
+    low, carried : ndarray of shape (n_ngrams,), uint8, and of shape (n_carried,), int32
+        Counts :math:`a`.
+    contexts : ndarray of shape (n_ngrams,), int32
+        The entries of :math:`c` in the lower order.
     suffixes : ndarray of shape (n_ngrams,), int32
         IN and OUT. The entries of :math:`c' w` in the lower order, which the results replace.
     lower : ndarray of shape (n_lower,), float32
@@ -372,26 +462,64 @@ def interpolate(
     left : ndarray of shape (n_lower,), float32
         :math:`g`, one for what is no context.
     """
-    cdef Py_ssize_t n = counts.shape[0], m = lower.shape[0], t
-    cdef double[::1] left = np.full(m, prior)
-    cdef uint32_t[::1] total = np.zeros(m, dtype=np.uint32)  # whole, and OUT: last, what is left
+    cdef Counts counts = _counts((low, carried))
+    cdef Rule rule = Rule(&minus[0], &plus[0], prior)
+    cdef Py_ssize_t m = lower.shape[0], part = min(m, max(TOGETHER, m // 4 + 1)), first
+    cdef uint32_t[::1] total = scratch(m, np.uint32)  # whole, and OUT: last, what is left
+    cdef double[::1] left = scratch(part, np.float64)  # by a part of the contexts after the other
+    for first in range(0, m, part):
+        with nogil:
+            sum_children(counts, contexts, first, &rule, kept, total, left)
+            share_out(counts, contexts, first, &rule, suffixes, lower, total, left)
+    return np.asarray(suffixes.base).view(np.float32), np.asarray(total.base).view(np.float32)
+
+
+cdef struct Rule:
+    const double* minus
+    const double* plus
+    double prior
+
+
+cdef void sum_children(
+    Counts counts, const int[::1] contexts, Py_ssize_t first, const Rule* rule,
+    const unsigned char[::1] kept, uint32_t[::1] total, double[::1] left
+) noexcept nogil:
+    """The denominators of the contexts from `first` on, and what they leave to others."""
+    cdef Py_ssize_t t, c
+    cdef int count, kind
+    for c in range(min(left.shape[0], total.shape[0] - first)):
+        total[first + c], left[c] = 0, rule.prior
+    for t in range(contexts.shape[0]):
+        c = contexts[t] - first
+        if not 0 <= c < left.shape[0]:
+            continue
+        count = count_from(&counts, t)
+        kind = min(count, 3)
+        total[first + c] += count + <int>(rule.plus[kind] - rule.minus[kind])
+        left[c] += rule.plus[kind]
+        if kept.shape[0] and not kept[t]:
+            left[c] += count - rule.minus[kind]
+
+
+cdef void share_out(
+    Counts counts, const int[::1] contexts, Py_ssize_t first, const Rule* rule, int[::1] suffixes,
+    const float[::1] lower, uint32_t[::1] total, double[::1] left
+) noexcept nogil:
+    """Probabilities after the contexts from `first` on; totals become what these leave."""
+    cdef Py_ssize_t t, c, stop = min(left.shape[0], total.shape[0] - first)
     cdef double own
-    cdef int kind
-    with nogil:
-        for t in range(n):
-            kind = min(counts[t], 3)
-            total[contexts[t]] += counts[t] + <int>(plus[kind] - minus[kind])
-            left[contexts[t]] += plus[kind]
-            if kept.shape[0] and not kept[t]:
-                left[contexts[t]] += counts[t] - minus[kind]
-        for t in range(m):
-            left[t] = left[t] / (prior + total[t]) if total[t] else 1.0
-        for t in range(n):
-            own = (counts[t] - minus[min(counts[t], 3)]) / (prior + total[contexts[t]])
-            suffixes[t] = sk_bits(<float>(own + left[contexts[t]] * lower[suffixes[t]]))
-        for t in range(m):
-            total[t] = sk_bits(<float>left[t])
-    return np.asarray(suffixes).view(np.float32), np.asarray(total).view(np.float32)
+    cdef int count
+    for c in range(stop):
+        left[c] = left[c] / (rule.prior + total[first + c]) if total[first + c] else 1.0
+    for t in range(contexts.shape[0]):
+        c = contexts[t] - first
+        if not 0 <= c < stop:
+            continue
+        count = count_from(&counts, t)
+        own = (count - rule.minus[min(count, 3)]) / (rule.prior + total[first + c])
+        suffixes[t] = sk_bits(<float>(own + left[c] * lower[suffixes[t]]))
+    for c in range(stop):
+        total[first + c] = sk_bits(<float>left[c])
 
 
 # ---- scoring ---------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from cpython.unicode cimport (
 )
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from skgen._kernels._scratch import cut, scratch
+
 cdef extern from "ngram.h" nogil:
     ctypedef struct sk_slot:
         uint64_t key
@@ -163,7 +165,7 @@ def encode(list texts, uint64_t[:, ::1] table, list words, bint grow, bint chars
     cdef sk_slot* slots = <sk_slot*>&table[0, 0]
     cdef sk_slot* slot
     cdef long long[::1] offsets = np.empty(n + 1, dtype=np.int64)  # OUT
-    buffer = np.empty(_most_tokens(texts, chars), dtype=np.int32)
+    buffer = scratch(_most_tokens(texts, chars), np.int32)
     cdef int[::1] tokens = buffer  # OUT
     for s in range(n):
         text = as_text(texts[s])
@@ -197,9 +199,23 @@ def encode(list texts, uint64_t[:, ::1] table, list words, bint grow, bint chars
         tokens[m] = end
         m += 1
     offsets[n] = m
-    tokens = None
-    buffer.resize(m, refcheck=False)
-    return buffer, np.asarray(offsets), np.asarray(table)
+    return cut(buffer, m), np.asarray(offsets), np.asarray(table)
+
+
+def occurrences(const int[::1] tokens, Py_ssize_t n):
+    """How often each of the numbers below n stands among the tokens.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+    """
+    cdef long long[::1] out = np.zeros(n, dtype=np.int64)  # OUT
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(tokens.shape[0]):
+            if 0 <= tokens[i] < n:
+                out[tokens[i]] += 1
+    return np.asarray(out)
 
 
 def are_texts(list sentences):

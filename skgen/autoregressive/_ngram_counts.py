@@ -5,15 +5,53 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels import _ngram
+from .._kernels import _ngram, _text
+from .._kernels._scratch import cut
 from ._ngram_text import BEGIN
 
 # Discounts where the counts of counts give none, as for letters, each of which is frequent.
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-NOTHING = (np.empty(0, dtype=np.int32),) * 4
+CARRY = 128  # as in _ngram.pyx
 # About how many n-grams that may come again are different: of two tokens, and of more.
 SHARES = 1 / 6, 3 / 8
 BLOCK = 1 << 14  # logarithms taken at a time, in double precision
+MOVED = 1 << 20  # numbers
+
+
+class Counts(NamedTuple):
+    """Counts of a byte each: CARRY is to be added as often as a place is in the list.
+
+    What is less than CARRY stands in the byte; other bytes are CARRY at least.
+    """
+
+    low: np.ndarray  # (n_ngrams,) uint8
+    carried: np.ndarray  # (n_carried,) int32, ascending
+
+    @classmethod
+    def of(cls, counts):
+        """An array of integers in this form."""
+        carries = np.maximum(counts // CARRY - 1, 0)
+        places = np.arange(len(counts), dtype=np.int32)
+        return cls((counts - CARRY * carries).astype(np.uint8), np.repeat(places, carries))
+
+    def whole(self):
+        """The counts as an array of int32."""
+        counts = self.low.astype(np.int32)
+        np.add.at(counts, self.carried, np.int32(CARRY))
+        return counts
+
+    def part(self, start, stop):
+        """Those from one place to another."""
+        first, last = np.searchsorted(self.carried, (start, stop))
+        return Counts(self.low[start:stop], self.carried[first:last] - np.int32(start))
+
+    def kept(self, kept):
+        """Those that are to stay, as a mask says."""
+        places = np.cumsum(kept, dtype=np.int32) - 1
+        return Counts(self.low[kept], places[self.carried[kept[self.carried]]])
+
+
+NO_COUNTS = Counts(np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int32))
 
 
 class Order(NamedTuple):
@@ -21,11 +59,14 @@ class Order(NamedTuple):
 
     contexts: np.ndarray  # (n_ngrams,) int32
     words: np.ndarray  # (n_ngrams,) int32
-    counts: np.ndarray  # (n_ngrams,) int32
+    counts: Counts
     suffixes: np.ndarray  # (n_ngrams,) int32, of each n-gram in the order below
 
     def __len__(self):
         return len(self.words)
+
+
+NOTHING = Order(NO_COUNTS.carried, NO_COUNTS.carried, NO_COUNTS, NO_COUNTS.carried)
 
 
 class Smoothed(NamedTuple):
@@ -38,9 +79,9 @@ class Smoothed(NamedTuple):
 
 def unigrams(counts):
     """The lowest order, of every word of the vocabulary."""
-    words = np.arange(len(counts), dtype=np.int32)
-    none = np.full(len(counts), -1, dtype=np.int32)
-    return Order(none, words, counts.astype(np.int32), none.copy())
+    words = np.arange(len(counts.low), dtype=np.int32)
+    none = np.full(len(words), -1, dtype=np.int32)
+    return Order(none, words, counts, none.copy())
 
 
 def count(corpus, n_words, order, known=None):
@@ -49,6 +90,7 @@ def count(corpus, n_words, order, known=None):
     Parameters
     ----------
     corpus : Corpus
+        It is lost: the n-grams of the highest order take its memory.
     n_words : int
         Size of the vocabulary.
     order : int
@@ -59,16 +101,19 @@ def count(corpus, n_words, order, known=None):
         raise MemoryError(
             f"X has {len(corpus.tokens)} tokens, more than one pass can number; use partial_fit."
         )
-    counts = np.bincount(corpus.tokens, minlength=n_words)
+    counts = _text.occurrences(corpus.tokens, n_words)
     known = iter(()) if known is None else known
-    least = next(known, Order(*NOTHING)).counts
+    least = next(known, NOTHING).counts.whole()
     counts[: len(least)] += least
-    orders = [unigrams(counts)]
-    ends = _ngram.single_words(corpus.tokens, orders[0].counts)
+    orders = [unigrams(Counts.of(counts))]
+    ends = _ngram.single_words(corpus.tokens, orders[0].counts.low)
     for n in range(1, order):
-        lower, share = orders[-1].counts, SHARES[n > 1]
-        found = _ngram.count_order(corpus.tokens, ends, BEGIN, lower, next(known, NOTHING), share)
-        orders.append(Order(*found))
+        contexts, words, before, suffixes = next(known, NOTHING)
+        contexts, words, low, carried, suffixes = _ngram.count_order(
+            corpus.tokens, ends, BEGIN, orders[-1].counts.low,
+            (contexts, words, *before, suffixes), SHARES[n > 1], last=n == order - 1,
+        )  # fmt: skip
+        orders.append(Order(contexts, words, Counts(low, carried), suffixes))
     if (size := sum(map(len, orders))) >= 2**31:
         raise MemoryError(
             f"X has {size} n-grams of order={order} and below, more than have numbers; use a lower "
@@ -97,9 +142,9 @@ def smooth(orders, smoothing, prune):
             proba, left = _unigram_proba(counts, minus, plus, prior), np.ones(1, np.float32)
         else:
             lower = smoothed[-1].log_proba
-            kept = now.counts > prune[n] if prune[n] else np.empty(0, dtype=bool)
+            kept = now.counts.whole() > prune[n] if prune[n] else np.empty(0, dtype=bool)
             proba, left = _ngram.interpolate(
-                counts, now.contexts, now.suffixes, lower, minus, plus, prior, kept.view(np.uint8)
+                *counts, now.contexts, now.suffixes, lower, minus, plus, prior, kept.view(np.uint8)
             )
             _take_logarithms(lower)
         smoothed.append(Smoothed(proba, left, minus[1:]))
@@ -118,7 +163,7 @@ def _take_logarithms(values):
 
 def _unigram_proba(counts, minus, plus, prior):
     """The lowest order, interpolated with the uniform distribution."""
-    counts = counts.copy()
+    counts = counts.whole()
     counts[BEGIN] = 0  # never predicted
     kind = np.minimum(counts, 3)
     own = counts - minus[kind]
@@ -135,7 +180,7 @@ def _modified_kneser_ney(now, above, n_predicted):
     """Three discounts; below the highest order, in how many different contexts a word was seen."""
     counts = now.counts
     if above is not None:
-        counts = _ngram.adjusted_counts(now.counts, above.suffixes)
+        counts = Counts(*_ngram.adjusted_counts(*counts, above.suffixes))
     discounts = np.array([0.0, *_discounts(_counts_of_counts(counts, now))])
     return counts, discounts, discounts, 0.0
 
@@ -157,8 +202,9 @@ def _laplace(now, above, n_predicted):
     """Every word once more after each whole context; shorter ones tell nothing."""
     counts = now.counts
     if above is not None:
-        preceded = _ngram.adjusted_counts(np.zeros_like(counts), above.suffixes)
-        counts = np.where(preceded, np.int32(0), counts)
+        none = Counts(np.zeros_like(counts.low), NO_COUNTS.carried)
+        begins = _ngram.adjusted_counts(*none, above.suffixes)[0] == 0
+        counts = Counts(counts.low * begins, counts.carried[begins[counts.carried]])
     return counts, np.zeros(4), np.zeros(4), float(n_predicted)
 
 
@@ -172,9 +218,9 @@ RULES = {
 
 def _counts_of_counts(counts, now):
     """How many n-grams have count 0 to 4; the last place has all others."""
-    few = _ngram.counts_of_counts(counts)
+    few = _ngram.counts_of_counts(counts.low)
     if len(now) and now.contexts[0] < 0:  # the begin of a sentence is never predicted
-        few[min(counts[BEGIN], 5)] -= 1
+        few[min(counts.low[BEGIN], 5)] -= 1
     return few
 
 
@@ -197,7 +243,7 @@ class Parameters(NamedTuple):
     sizes: np.ndarray  # (order,) intp, how many there are of each order
     contexts: np.ndarray  # (n_entries,) int32, the entry of all words but the last, or -1
     words: np.ndarray  # (n_entries,) int32, the last word
-    counts: np.ndarray | None  # (n_entries,) int32
+    counts: Counts | None  # of the n_entries
     log_proba: np.ndarray  # (n_entries,) float32
     log_backoff: np.ndarray  # (n_entries below the highest order,) float32
 
@@ -214,28 +260,37 @@ def parameters(orders, smoothed, prune):
     smoothed.clear()
     for n in range(1, len(words)):
         if prune[n]:
-            kept = counts[n] > prune[n]
-            for parts in (contexts, words, counts, log_proba):
+            kept = counts[n].whole() > prune[n]
+            counts[n] = counts[n].kept(kept)
+            for parts in (contexts, words, log_proba):
                 parts[n] = parts[n][kept]
             if n + 1 < len(words):
                 contexts[n + 1] = (np.cumsum(kept, dtype=np.int32) - 1)[contexts[n + 1]]
                 log_left[n] = log_left[n][kept]
     sizes = np.array([len(part) for part in words], dtype=np.intp)
-    starts = np.cumsum([0, *sizes])
+    starts = np.cumsum([0, *sizes], dtype=np.int32)
     for n in range(2, len(words)):
-        contexts[n] += np.int32(starts[n - 1])
+        contexts[n] += starts[n - 1]
+    carried = [own.carried + start for own, start in zip(counts, starts, strict=False)]
+    low = [own.low for own in counts]
+    counts.clear()
+    counts = Counts(_joined(low), _joined(carried))
     log_left.append(np.empty(0, dtype=np.float32))
-    return Parameters(sizes, *map(_joined, (contexts, words, counts, log_proba, log_left)))
+    contexts, words, log_proba = map(_joined, (contexts, words, log_proba))
+    return Parameters(sizes, contexts, words, counts, log_proba, _joined(log_left))
 
 
 def _joined(parts):
-    """The parts one after the other; each is dropped from the list when it has been copied."""
-    joined = np.empty(sum(map(len, parts)), dtype=parts[0].dtype)
-    start = 0
+    """The parts one after the other; the memory of what has been copied is given back."""
+    stop = sum(map(len, parts))
+    joined = np.empty(stop, dtype=parts[0].dtype)
     while parts:
-        stop = start + len(parts[0])
-        joined[start:stop] = parts.pop(0)
-        start = stop
+        part = parts.pop()
+        while len(part):
+            left = max(0, len(part) - MOVED)
+            start = stop - len(part) + left
+            joined[start:stop] = part[left:]
+            part, stop = cut(part, left), start
     return joined
 
 
@@ -243,7 +298,7 @@ def orders_of(params):
     """The counts from which parameters were made: an :class:`Order` for each, when it is needed."""
     starts, lower = np.cumsum([0, *params.sizes]), None
     for n, (start, stop) in enumerate(pairwise(starts)):
-        words, counts = params.words[start:stop], params.counts[start:stop]
+        words, counts = params.words[start:stop], params.counts.part(start, stop)
         if lower is None:
             lower = unigrams(counts)
         else:

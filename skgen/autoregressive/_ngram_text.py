@@ -178,9 +178,9 @@ def _listed(s, sentence):
 
 def _without_marks(corpus):
     """The corpus, which must not hold a mark of begin or end within a sentence."""
-    marked = (corpus.tokens == BEGIN) | (corpus.tokens == END)
-    if np.count_nonzero(marked) == 2 * len(corpus):
+    if _text.occurrences(corpus.tokens, len(MARKS))[BEGIN:].sum() == 2 * len(corpus):
         return corpus
+    marked = (corpus.tokens == BEGIN) | (corpus.tokens == END)
     inside = np.setdiff1d(
         np.flatnonzero(marked), np.r_[corpus.offsets[:-1], corpus.offsets[1:] - 1]
     )
@@ -193,7 +193,7 @@ def _without_marks(corpus):
 
 def without_rare(corpus, words, min_count):
     """A corpus in which words that are rarer are unknown, and the words that are left."""
-    counts = np.bincount(corpus.tokens, minlength=len(words))
+    counts = _text.occurrences(corpus.tokens, len(words))
     kept = counts >= min_count
     kept[: len(MARKS)] = True
     numbers = np.where(kept, np.cumsum(kept) - 1, UNKNOWN).astype(np.int32)

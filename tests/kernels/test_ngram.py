@@ -12,7 +12,8 @@ from skgen._kernels import _draws, _ngram, _text
 from skgen._kernels._threads import limit_threads
 
 MARKS = 0, 1, 2
-NOTHING = (np.empty(0, dtype=np.int32),) * 4
+NONE = np.empty(0, dtype=np.int32)
+NOTHING = NONE, NONE, NONE.astype(np.uint8), NONE, NONE
 
 
 def sentences(rng, n, n_words=20, longest=12):
@@ -21,8 +22,13 @@ def sentences(rng, n, n_words=20, longest=12):
     return np.concatenate(parts).astype(np.int32), np.cumsum([0, *map(len, parts)])
 
 
-def unigram_counts(tokens):
-    return np.bincount(tokens, minlength=20).astype(np.int32)
+def unigram_bytes(tokens):
+    """What the passes look at: which words were seen once."""
+    return np.minimum(_text.occurrences(tokens, 20), 255).astype(np.uint8)
+
+
+def whole(low, carried):
+    return low + 128 * np.bincount(carried, minlength=len(low))
 
 
 def spelled(order, lower, words):
@@ -41,42 +47,87 @@ def assert_ends(ends, grams, counts, tokens):
         assert (counts[gram] == 1) == (end < 0)
 
 
-# Few tokens, and so many that tables grow; parts that are known beforehand.
-@pytest.mark.parametrize(("n", "known"), [(3, 0), (200, 0), (200, 90), (6000, 3000)])
+# Few tokens, and so many that tables grow and counts pass a byte; parts that are known beforehand.
+SIZES = [(3, 0), (200, 0), (200, 90), (6000, 3000), (20_000, 0)]
+
+
+@pytest.mark.parametrize(("n", "known"), SIZES)
 def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
     tokens, offsets = sentences(rng, n)
     cut = offsets[known]
-    lower, old = [(w,) for w in range(20)], (None, None, unigram_counts(tokens[:cut]))
-    counts = unigram_counts(tokens)
+    lower, old = [(w,) for w in range(20)], (None, None, unigram_bytes(tokens[:cut]))
+    low = unigram_bytes(tokens)
     before = _ngram.single_words(tokens[:cut], old[2])
-    ends = _ngram.single_words(tokens[cut:], counts)
+    ends = _ngram.single_words(tokens[cut:], low)
     for order in (2, 3, 4):
         old = _ngram.count_order(tokens[:cut], before, 1, old[2], NOTHING, 0.1)
-        found = _ngram.count_order(tokens[cut:], ends, 1, counts, old, 0.1)
-        grams = spelled(found, lower, tokens)
-        assert_ends(ends, grams, found[2], tokens[cut:])
+        found = _ngram.count_order(tokens[cut:], ends, 1, low, old, 0.1)
+        grams, counts = spelled(found, lower, tokens), whole(*found[2:4])
+        assert_ends(ends, grams, counts, tokens[cut:])
         expected = Counter()
         for start, stop in pairwise(offsets):
             sentence = tuple(tokens[start:stop].tolist())
             expected.update(sentence[i : i + order] for i in range(len(sentence) - order + 1))
-        assert dict(zip(grams, found[2].tolist(), strict=True)) == expected
-        assert [lower[s] for s in found[3]] == [gram[1:] for gram in grams]
-        lower, counts = grams, found[2]
+        assert dict(zip(grams, counts.tolist(), strict=True)) == expected
+        assert [lower[s] for s in found[4]] == [gram[1:] for gram in grams]
+        lower, low = grams, found[2]
+
+
+@pytest.mark.parametrize(("n", "known"), SIZES)
+def test_the_last_order_is_counted_like_others(n, known, rng):
+    """Where tokens and ends are, while the passes go on."""
+    tokens, offsets = sentences(rng, n)
+    first, second = np.split(tokens, offsets[[known]])
+    low = unigram_bytes(first), unigram_bytes(tokens)
+    old_ends, ends = _ngram.single_words(first, low[0]), _ngram.single_words(second, low[1])
+    for _ in range(3):
+        old = _ngram.count_order(first, old_ends, 1, low[0], NOTHING, 0.1)
+        lost = second.copy(), ends.copy()
+        found = _ngram.count_order(second, ends, 1, low[1], old, 0.1)
+        again = _ngram.count_order(*lost, 1, low[1], old, 0.1, last=True)
+        for field, expected in zip(again, found, strict=True):
+            assert_array_equal(field, expected)
+        assert known or np.shares_memory(again[1], lost[0])
+        low = old[2], found[2]
 
 
 def test_suffixes_are_found_again(rng):
     tokens, _ = sentences(rng, 300)
-    ends = _ngram.single_words(tokens, unigram_counts(tokens))
-    two = _ngram.count_order(tokens, ends, 1, unigram_counts(tokens), NOTHING, 0.1)
+    ends = _ngram.single_words(tokens, unigram_bytes(tokens))
+    two = _ngram.count_order(tokens, ends, 1, unigram_bytes(tokens), NOTHING, 0.1)
     three = _ngram.count_order(tokens, ends, 1, two[2], NOTHING, 0.1)
-    found = _ngram.find_suffixes(three[0], three[1], two[3], two[:2])
-    assert_array_equal(found, three[3])
+    found = _ngram.find_suffixes(three[0], three[1], two[4], two[:2])
+    assert_array_equal(found, three[4])
+
+
+@pytest.mark.parametrize("n_lower", [1, 700, 1_300_000])
+def test_probabilities_are_interpolated_context_by_context(n_lower, rng):
+    """As by the formula, also where there are so many contexts that they are taken in parts."""
+    n, prior = n_lower * 3 // 2, 0.5
+    counts = rng.geometric(0.01, n)
+    contexts, suffixes = rng.integers(0, n_lower, (2, n), dtype=np.int32)
+    lower = rng.random(n_lower, dtype=np.float32)
+    minus, plus = np.array([0, 0.5, 0.9, 1.3]), np.array([0, 1.5, 0.9, 1.3])
+    kept, kind = rng.random(n) < 0.7, np.minimum(counts, 3)
+    own = counts - minus[kind]
+    total = prior + np.bincount(contexts, own + plus[kind], n_lower)
+    left = prior + np.bincount(contexts, plus[kind] + np.where(kept, 0, own), n_lower)
+    carries = np.maximum(counts // 128 - 1, 0)
+    carried = np.repeat(np.arange(n, dtype=np.int32), carries)
+    found = _ngram.interpolate(
+        (counts - 128 * carries).astype(np.uint8), carried, contexts, suffixes.copy(), lower,
+        minus, plus, prior, kept.view(np.uint8),
+    )  # fmt: skip
+    seen = np.bincount(contexts, minlength=n_lower) > 0
+    weight = np.where(seen, left / total, 1.0)
+    assert_allclose(found[0], own / total[contexts] + weight[contexts] * lower[suffixes], rtol=1e-6)
+    assert_allclose(found[1], weight, rtol=1e-6)
 
 
 def random_model(rng, n_words=8):
     """Arrays of a model of four orders, with made-up numbers; many suffixes are not there."""
     tokens, _ = sentences(rng, 100, n_words)
-    orders = [(None, None, unigram_counts(tokens))]
+    orders = [(None, None, unigram_bytes(tokens))]
     ends = _ngram.single_words(tokens, orders[0][2])
     for _ in range(3):
         orders.append(_ngram.count_order(tokens, ends, 1, orders[-1][2], NOTHING, 0.1))
