@@ -7,6 +7,7 @@ kenlm or nltk, which only these tables need, their cases are left out:
     pip install kenlm==0.3.0 nltk
 """
 
+import pickle
 import shutil
 import subprocess
 import tempfile
@@ -29,6 +30,7 @@ from ._runner import Case
 LOG_10 = np.log(10.0)
 QUICK = 1000  # verses to train from in a quick run
 DRAWN = 3000  # sentences
+LARGE = 300_000  # sentences drawn to train from
 CONTEXTS = ["in the beginning", "and the lord said unto moses ,", "the", ""]
 
 
@@ -227,21 +229,40 @@ def tokens_a_second(model, setting, rounds):
 
 def memory(run):
     """Peak memory of training."""
-    title, rows, n = "peak memory", [], QUICK if run.quick else len(bible().train)
+    title, rows = "peak memory", []
     fits = [our_fit, nltk_fit] if find_spec("nltk") else [our_fit]
-    for order in (3, 5):
-        if run.wants(title, f"order {order}"):
-            run.progress(title, f"order {order}")
-            make = partial(unfitted, order)
-            peaks = [peak_memory(make, n, fit, small=QUICK // 2) for fit in fits]
-            size = int(our_fit(make(n)).n_ngrams_.sum())
-            per_ngram = [peak and peak / size for peak in peaks]
-            megabytes = [peak and peak / 2**20 for peak in peaks]
-            rows.append([f"order {order}", size, *megabytes, *per_ngram])
+    verses = len(bible().train)
+    for name, make, n, compared in (
+        ("order 3", partial(unfitted, 3), verses, fits),
+        ("order 5", partial(unfitted, 5), verses, fits),
+        ("order 5, larger text", partial(drawn, 5), LARGE, [our_fit]),
+    ):
+        if run.wants(title, name):
+            run.progress(title, name)
+            rows.append([name, *bytes_taken(make, QUICK if run.quick else n, compared, fits)])
     note = (
-        "Of fit beyond the strings, the fitted model included: MB, and bytes an n-gram. NLTK keeps "
-        "the counts alone."
+        "Of fit beyond the strings, the fitted model included: MB, and bytes an n-gram. Then the "
+        "bytes an n-gram that the numbers of the tokens have of these, and those of the model as "
+        f"it is pickled. The larger text is {LARGE:,} sentences drawn from a model of order 2. "
+        "NLTK keeps the counts alone."
     )
     names = ["skgen", "NLTK"][: len(fits)]
-    columns = ["case", "n-grams", *names, *(f"{name}, an n-gram" for name in names)]
-    return Table(title, note, columns, rows) if rows else None
+    each = [f"{name}, an n-gram" for name in (*names, "tokens", "model")]
+    return Table(title, note, ["case", "n-grams", *names, *each], rows) if rows else None
+
+
+def drawn(order, n):
+    """A text of its own, of many n-grams."""
+    return Task(NGramLM(2).fit(bible().train).sample(n, 0), [], NGramLM(order))
+
+
+def bytes_taken(make, n, compared, fits):
+    """The number of n-grams, and what the note says."""
+    task = make(n)
+    model = our_fit(task)
+    size = int(model.n_ngrams_.sum())
+    peaks = [peak_memory(make, n, fit, small=QUICK // 2) for fit in compared]
+    peaks += [None] * (len(fits) - len(compared))
+    tokens = 4 * sum(len(sentence.split()) + 2 for sentence in task.train)
+    own = [*peaks, tokens, len(pickle.dumps(model))]
+    return size, *(peak and peak / 2**20 for peak in peaks), *(x and x / size for x in own)

@@ -98,10 +98,12 @@ class NGramLM(LanguageModel):
 
     Training is one pass over the tokens for each order, scoring one for all orders, with memory
     accesses that are asked for ahead. The model has 13 bytes for an n-gram of the highest order and
-    17 for the others. At its peak, training takes less than 16 for each, beside the text and four
-    bytes for each of its tokens; where the text is small, up to 50 MB more. The first call that
-    scores makes a hash table of 32 bytes an n-gram, the first draw makes others; they are not
-    pickled.
+    17 for the others. Training to order 5 on much text takes less than 16 for each at its peak,
+    beside the text and four bytes for each of its tokens. Of short n-grams there are fewer, and a
+    table of those that come again, of 32 bytes for each, is what takes most.
+
+    The first call that scores makes a hash table of 32 bytes an n-gram, the first draw makes
+    others; they are not pickled.
 
     References
     ----------
