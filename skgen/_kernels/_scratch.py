@@ -29,6 +29,7 @@ def cut(array, size):
     """The first entries of a vector, which is lost; the others' memory goes back where it can."""
     if array.flags.owndata:
         array.resize(size, refcheck=False)
+        return array
     whole = array
     while isinstance(whole.base, np.ndarray):
         whole = whole.base

@@ -178,7 +178,8 @@ def _listed(s, sentence):
 
 def _without_marks(corpus):
     """The corpus, which must not hold a mark of begin or end within a sentence."""
-    if _text.occurrences(corpus.tokens, len(MARKS))[BEGIN:].sum() == 2 * len(corpus):
+    _, n_begins, n_ends = _text.occurrences(corpus.tokens, len(MARKS)).tolist()
+    if n_begins + n_ends == 2 * len(corpus):
         return corpus
     marked = (corpus.tokens == BEGIN) | (corpus.tokens == END)
     inside = np.setdiff1d(
