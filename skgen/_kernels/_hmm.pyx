@@ -16,6 +16,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
+from libc.stdint cimport uint64_t
 
 from ._counts cimport draw_guided, draw_index
 from ._gaussian cimport gm_scale, gm_statistics, sk_gm_job
@@ -27,7 +28,7 @@ cnp.import_array()
 
 cdef extern from "hmm.h" nogil:
     const int SK_HM_LOG_LIK, SK_HM_GAUSSIAN, SK_HM_SYMBOLS
-    const int SK_HM_FORWARD, SK_HM_BACKWARD, SK_HM_VITERBI, SK_HM_TRACE
+    const int SK_HM_FORWARD, SK_HM_BACKWARD, SK_HM_VITERBI
     ctypedef struct sk_hm_segment:
         pass
     ctypedef struct sk_hm_job:
@@ -59,10 +60,12 @@ cdef extern from "hmm.h" nogil:
         double *resp
         double *slots
         Py_ssize_t slot_size
-        unsigned char *links
+        uint64_t *links
         Py_ssize_t *path
         int failed
     Py_ssize_t sk_hm_lanes()
+    Py_ssize_t sk_hm_link_words(Py_ssize_t K)
+    Py_ssize_t sk_hm_link_steps(Py_ssize_t K)
     Py_ssize_t sk_hm_moments_size(const sk_hm_job *job)
     void sk_hm_prepare(sk_hm_job *job)
     void sk_hm_release(sk_hm_job *job)
@@ -152,7 +155,7 @@ def viterbi(
 ):
     """The most probable path of each sequence; of paths that tie, any.
 
-    Time O(N K^2), memory N K bytes.
+    Time O(N K^2), memory N K / 2 bytes or somewhat more, N K beyond 16 states.
 
     Parameters
     ----------
@@ -351,13 +354,12 @@ cdef class _Chains:
     cdef viterbi(self):
         cdef sk_hm_job *job = &self.job
         cdef cnp.ndarray bad = self._bytes(len(self.offsets) - 1)
-        cdef cnp.ndarray links = np.empty(
-            job.n_groups * job.rows * job.lanes * job.K, dtype=np.uint8)
+        cdef Py_ssize_t words = job.n_groups * job.rows // sk_hm_link_steps(job.K) * job.lanes
+        cdef cnp.ndarray links = np.empty(words * sk_hm_link_words(job.K) + 8, dtype=np.uint64)
         job.bad = <unsigned char *>cnp.PyArray_DATA(bad)
-        job.links = <unsigned char *>cnp.PyArray_DATA(links)
+        job.links = <uint64_t *>((<size_t>cnp.PyArray_DATA(links) + 63) // 64 * 64)  # whole lines
         self._settle(SK_HM_VITERBI)
         sk_hm_collect(job)
-        self._run(SK_HM_TRACE, False, np.arange(job.n_groups))
         sk_hm_retrace(job)
 
     cdef _settle(self, int which):

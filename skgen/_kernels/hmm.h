@@ -38,7 +38,7 @@
 #include "gaussian_job.h"
 
 enum { SK_HM_LOG_LIK, SK_HM_GAUSSIAN, SK_HM_SYMBOLS };          /* kinds of emissions */
-enum { SK_HM_FORWARD, SK_HM_BACKWARD, SK_HM_VITERBI, SK_HM_TRACE }; /* passes */
+enum { SK_HM_FORWARD, SK_HM_BACKWARD, SK_HM_VITERBI };         /* passes */
 
 #define SK_HM_TINY 1e-290        /* what is less is taken for lost */
 #define SK_HM_LEAST 1e-250       /* of a sum c_t */
@@ -84,7 +84,7 @@ typedef struct {
     double *filtered, *resp;     /* (N, K) or NULL */
     double *slots;               /* (n_groups, slot_size): starts, pairs, moments; or NULL */
     ptrdiff_t slot_size;
-    unsigned char *links;        /* (n_groups, rows, K, lanes) best state before */
+    uint64_t *links;             /* (n_groups, rows / link_steps, link_words, lanes) */
     ptrdiff_t *path;             /* (N,) */
     int failed;                  /* no memory */
 } sk_hm_job;
@@ -125,6 +125,21 @@ static int sk_hm_inside(const sk_hm_job *job, ptrdiff_t row) { /* a sequence, th
 static double *sk_hm_at(const sk_hm_job *job, double *vectors, ptrdiff_t segment, ptrdiff_t k) {
     ptrdiff_t group = segment / job->lanes;
     return vectors + (group * job->K + k) * job->lanes + segment % job->lanes;
+}
+
+/* Links of the paths to the states before: 16 of 4 bits fill a word of 64, those of up to 4 steps
+ * from its low end on, or 8 of 8 bits. */
+#define SK_HM_MOST_WORDS 32 /* of 256 states */
+SK_INLINE int sk_hm_link_bits(ptrdiff_t K) { return K <= 16 ? 4 : 8; }
+SK_INLINE ptrdiff_t sk_hm_link_words(ptrdiff_t K) { return (K * sk_hm_link_bits(K) + 63) / 64; }
+SK_INLINE uint64_t sk_hm_link_most(ptrdiff_t K) { return ((uint64_t)1 << sk_hm_link_bits(K)) - 1; }
+SK_INLINE ptrdiff_t sk_hm_link_steps(ptrdiff_t K) { return K <= 4 ? 4 : K <= 8 ? 2 : 1; }
+/* The state before `state` in row t of a segment. */
+static ptrdiff_t sk_hm_before(const sk_hm_job *job, ptrdiff_t segment, ptrdiff_t t, ptrdiff_t state) {
+    ptrdiff_t L = job->lanes, steps = sk_hm_link_steps(job->K);
+    ptrdiff_t at = state * sk_hm_link_bits(job->K) + t % steps * (64 / steps);
+    ptrdiff_t word = (segment / L * job->rows + t) / steps * sk_hm_link_words(job->K) + at / 64;
+    return (ptrdiff_t)(job->links[word * L + segment % L] >> at % 64 & sk_hm_link_most(job->K));
 }
 
 #define SK_BODY "hmm_body.h"
@@ -227,15 +242,13 @@ static void sk_hm_collect(sk_hm_job *job) {
 
 /* Correct the paths where they were traced from a wrong state: they soon meet the right ones. */
 static void sk_hm_retrace(sk_hm_job *job) {
-    const ptrdiff_t K = job->K, L = job->lanes, n = job->rows;
+    const ptrdiff_t n = job->rows;
     for (ptrdiff_t q = (job->N - 1) / n - 1; q >= 0; q--) {
         if (!sk_hm_inside(job, (q + 1) * n)) continue; /* its end is known */
-        const unsigned char *links = job->links + q / L * n * K * L + q % L;
-        const unsigned char *next = job->links + (q + 1) / L * n * K * L + (q + 1) % L;
-        ptrdiff_t row = (q + 1) * n - 1, state = next[job->path[row + 1] * L];
+        ptrdiff_t row = (q + 1) * n - 1, state = sk_hm_before(job, q + 1, 0, job->path[row + 1]);
         for (ptrdiff_t t = n - 1; t >= 0 && job->path[row] != state; t--, row--) {
             job->path[row] = state;
-            state = links[(t * K + state) * L];
+            state = sk_hm_before(job, q, t, state);
         }
     }
 }

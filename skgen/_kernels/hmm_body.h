@@ -25,8 +25,7 @@ static void SK_(hm_work)(sk_hm_job *job, int pass, int warm, const ptrdiff_t *gr
         if (i >= n) break;
         if (pass == SK_HM_FORWARD) SK_(hm_forward_group)(job, &s, groups[i], warm);
         else if (pass == SK_HM_BACKWARD) SK_(hm_backward_group)(job, &s, groups[i], warm);
-        else if (pass == SK_HM_VITERBI) SK_(hm_viterbi_group)(job, &s, groups[i], warm);
-        else SK_(hm_trace_group)(job, groups[i]);
+        else SK_(hm_viterbi_group)(job, &s, groups[i], warm);
     }
     sk_free(s.memory);
 }

@@ -67,7 +67,6 @@ static int SK_(hm_scratch_alloc)(SK_(hm_scratch) *s, const sk_hm_job *job, int p
     enum { COUNT = sizeof sizes / sizeof *sizes };
     size_t vectors = 0;
     memset(s, 0, sizeof *s);
-    if (pass == SK_HM_TRACE) return 1;
     for (int f = 0; f < COUNT; f++) vectors += sizes[f];
     V *p = s->memory = sk_alloc(vectors * sizeof(V) + sizeof(int) * L * n + n + 1);
     if (!p) return 0;
@@ -347,9 +346,8 @@ static void SK_(hm_emit)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t gro
 }
 
 /* Write a quantity of each row, K numbers of each step, to an array of (N, K). */
-static void SK_(hm_write)(const sk_hm_job *job, const V *tiles, ptrdiff_t group, ptrdiff_t t0, ptrdiff_t n,
-                          double *out) {
-    const ptrdiff_t K = job->K;
+SK_INLINE void SK_(hm_write)(const sk_hm_job *job, const ptrdiff_t K, const V *tiles, ptrdiff_t group, ptrdiff_t t0,
+                             ptrdiff_t n, double *out) {
     for (ptrdiff_t e = 0, t = 0, k = 0; e < n * K; e += W) {
         ptrdiff_t from[W]; /* W numbers of each lane are W vectors, transposed */
         for (int i = 0; i < W; i++) {
@@ -361,6 +359,7 @@ static void SK_(hm_write)(const sk_hm_job *job, const V *tiles, ptrdiff_t group,
             SK_UNROLL
             for (int i = 0; i < W; i++) r[i] = tiles[from[i] + u];
             SK_(hm_transpose)(r);
+            SK_UNROLL
             for (int i = 0; i < W; i++) {
                 ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0), left = (job->N - row) * K - e;
                 if (left >= W) memcpy(out + row * K + e, r + i, sizeof(V)); /* a store, not a call */

@@ -242,7 +242,7 @@ def test_long_sequences_follow_the_recursions(rng, kind, name, lengths):
 
 
 @pytest.mark.parametrize("zeros", [0.0, 0.4])
-@pytest.mark.parametrize("K", [1, 4, 5, 6, 7, 8, 9, 19])
+@pytest.mark.parametrize("K", [1, 2, 4, 5, 6, 7, 8, 9, 16, 19])
 def test_any_number_of_states_follows_the_recursions(rng, K, zeros):
     offsets = offsets_of([130, 1, 300])
     startprob, transmat = make_chain(rng, K, zeros)
