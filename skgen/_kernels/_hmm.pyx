@@ -368,7 +368,10 @@ cdef class _Chains:
         cdef Py_ssize_t g
         groups = np.arange(job.n_groups)
         self._run(which, True, groups)
-        self._run(which, False, np.array([g for g in groups if sk_hm_link(job, which, g)], int))
+        apart = [g for g in groups if sk_hm_link(job, which, g)]
+        if not apart:
+            return
+        self._run(which, False, np.array(apart))
         # What still disagrees forgets so slowly that one segment must wait for the other.
         for g in groups[::-1] if which == SK_HM_BACKWARD else groups:
             for _ in range(job.lanes):

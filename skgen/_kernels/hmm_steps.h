@@ -130,8 +130,13 @@ static void SK_(hm_tally_end)(sk_hm_job *job, SK_(hm_tally) *y, ptrdiff_t group,
 /* The same in the lanes of vector u where any starts at step t. */
 static void SK_(hm_tally_starts)(sk_hm_job *job, const SK_(hm_scratch) *s, SK_(hm_tally) *y, ptrdiff_t group,
                                  ptrdiff_t t0, ptrdiff_t t, int u) {
+#if SK_VBYTES == 64 /* from one to the next: few start, and where is hard to predict */
+    for (unsigned left = _mm512_movepi64_mask((__m512i)s->reset[t * U + u]); left; left &= left - 1) {
+        ptrdiff_t lane = u * W + __builtin_ctz(left);
+#else
     for (ptrdiff_t lane = u * W; lane < u * W + W; lane++) {
         if (!((const SK_INT *)s->reset)[t * L + lane]) continue;
+#endif
         ptrdiff_t row = SK_(hm_row)(job, group, lane, t0 + t);
         while (y->next[lane] < job->S && job->offsets[y->next[lane]] == row) SK_(hm_tally_end)(job, y, group, lane);
     }

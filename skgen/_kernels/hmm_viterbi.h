@@ -18,7 +18,7 @@ SK_INLINE V SK_(hm_number)(uint64_t i) { return SK_(v_real)((IVEC){0} + (SK_INT)
 SK_INLINE void SK_(hm_take)(V *best, V *link, V x, V i) {
 #if SK_VBYTES == 64
     __mmask8 larger = _mm512_cmp_pd_mask((__m512d)x, (__m512d)*best, _CMP_GT_OQ);
-    *best = (V)_mm512_mask_mov_pd((__m512d)*best, larger, (__m512d)x);
+    *best = SK_(v_max)(x, *best); /* *best where they are equal, as below */
     *link = (V)_mm512_mask_mov_pd((__m512d)*link, larger, (__m512d)i);
 #else
     IVEC larger = SK_(v_gt)(x, *best);
