@@ -198,8 +198,8 @@ def _room_for(known, Py_ssize_t n):
     can_pass = np.count_nonzero(known[2] >= CARRY)
     fields = []
     for k, values in enumerate(known):
-        room = n // CARRY + can_pass + 1 if k == 3 else n
-        fields.append(scratch(len(values) + room, values.dtype))  # OUT
+        room = n // CARRY + can_pass if k == 3 else n
+        fields.append(scratch(len(values) + room + 1, values.dtype))  # OUT; none is empty
         fields[k][: len(values)] = values
     return fields
 
