@@ -78,6 +78,8 @@ class Terms(NamedTuple):
 
         Of several models if coef and beta have a leading axis.
         """
+        if not self.varies:
+            return beta - beta @ coef.sum(axis=-3).swapaxes(-1, -2)
         phi = np.moveaxis(coef, -3, 0).swapaxes(-1, -2)
         return beta - sum(
             shift @ beta @ own for shift, own in zip(self._lags(len(phi)), phi, strict=True)
