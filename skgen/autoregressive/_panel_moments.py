@@ -81,14 +81,15 @@ def _recursion(u, offsets, p, price, floor, terms, model):
 
 def moments(x, offsets):
     """Mean and standard deviation of each sequence, (S, 1), and the least variance of an error."""
+    x = x[:, 0]  # numpy repeats and adds up rows of one entry slowly
     seen = ~np.isnan(x)
     n = np.add.reduceat(seen, offsets[:-1])
     mean = np.add.reduceat(np.where(seen, x, 0.0), offsets[:-1]) / n
-    rest = np.where(seen, x - np.repeat(mean, np.diff(offsets), axis=0), 0.0)
+    rest = np.where(seen, x - np.repeat(mean, np.diff(offsets)), 0.0)
     variance = np.add.reduceat(rest**2, offsets[:-1]) / n
     size, scale = np.sqrt(mean**2 + variance), np.sqrt(variance)
-    floor = np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
-    return mean, np.where(scale > 0, scale, np.maximum(size, 1.0)), floor[:, 0]
+    scale = np.where(scale > 0, scale, np.maximum(size, 1.0))
+    return mean[:, None], scale[:, None], np.maximum((np.finfo(float).eps * size) ** 2, 1e-300)
 
 
 # ---- least squares with terms ------------------------------------------------------------------
