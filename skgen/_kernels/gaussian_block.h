@@ -338,7 +338,8 @@ static void SK_(gm_density_diagonal)(const V *SK_RESTRICT x, const V *SK_RESTRIC
  * were spent waiting, and more than some dozen lines at a time are not waited for but forgotten. */
 SK_INLINE void SK_(gm_prefetch)(const R *ahead, ptrdiff_t size, ptrdiff_t k, ptrdiff_t K) {
     enum { LINE = 64 / sizeof(R) };
-    for (ptrdiff_t e = size * k / K / LINE * LINE; ahead && e < size * (k + 1) / K; e += LINE) SK_PREFETCH(ahead + e);
+    ptrdiff_t share = sk_round_up((size + K - 1) / K, LINE), end = (k + 1) * share < size ? (k + 1) * share : size;
+    for (ptrdiff_t e = k * share; ahead && e < end; e += LINE) SK_PREFETCH(ahead + e);
 }
 
 static void SK_(gm_densities)(const sk_gm_job *job, const SK_(gm_params) *p, SK_(gm_scratch) *s, int nv) {

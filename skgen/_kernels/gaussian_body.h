@@ -148,6 +148,32 @@ SK_INLINE void SK_(gm_exp)(V *SK_RESTRICT joint, ptrdiff_t K, V *largest, V *tot
     }
 }
 
+/* The largest and the sum alone, of a few: the larger of two has an exp of 1, so there is one less to find. */
+SK_INLINE void SK_(gm_exp_sum)(const V *SK_RESTRICT joint, ptrdiff_t K, V *largest, V *total) {
+    enum { T = SK_(tile_vectors) };
+    const V one = SK_(v_set)(1);
+    V top[T], sum[T];
+    SK_UNROLL
+    for (int e = 0; e < T; e++) {
+        top[e] = joint[e];
+        sum[e] = one;
+    }
+    for (ptrdiff_t k = 1; k < K; k++) {
+        SK_UNROLL
+        for (int e = 0; e < T; e++) {
+            V value = joint[k * NB + e], higher = SK_(v_max)(top[e], value);
+            V share = SK_(v_exp)(SK_(v_pick)(value, top[e], top[e], value) - higher);
+            sum[e] = SK_(v_fma)(SK_(v_pick)(value, top[e], sum[e], one), share, SK_(v_pick)(value, top[e], one, sum[e]));
+            top[e] = higher;
+        }
+    }
+    SK_UNROLL
+    for (int e = 0; e < T; e++) {
+        largest[e] = top[e];
+        total[e] = sum[e];
+    }
+}
+
 /* log_joint -> responsibilities times weights, in place. Returns the weighted log-likelihood. */
 static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_t first, ptrdiff_t rows, int nv) {
     enum { T = SK_(tile_vectors) };
@@ -164,7 +190,9 @@ static double SK_(gm_softmax)(const sk_gm_job *job, SK_(gm_scratch) *s, ptrdiff_
             }
         }
     else
-        for (ptrdiff_t b = 0; b < nv; b += T) SK_(gm_exp)(s->joint + b, job->K, value + b, sum + b, 0);
+        for (ptrdiff_t b = 0; b < nv; b += T)
+            if (job->K <= 4) SK_(gm_exp_sum)(s->joint + b, job->K, value + b, sum + b);
+            else SK_(gm_exp)(s->joint + b, job->K, value + b, sum + b, 0);
     /* On their own: the long chains of several logarithms fill each other's gaps. */
     for (ptrdiff_t b = 0; b < nv; b++) value[b] += SK_(v_log)(sum[b]);
     const R *log_prob = (const R *)value;

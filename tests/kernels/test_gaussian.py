@@ -91,6 +91,25 @@ def test_the_diagonal_pass_is_its_definition(rng, n, d, K, share, dtype):
     assert_same(got, want, RTOL[dtype])
 
 
+@pytest.mark.parametrize("dtype", RTOL)
+@pytest.mark.parametrize("K", [1, 2, 3, 4, 5])
+def test_log_densities_alone_are_those_beside_responsibilities(rng, K, dtype):
+    log_weights, means, covariances = model(rng, 2, K)
+    X = (3.0 + 2.0 * rng.normal(size=(300, 2))).astype(dtype)
+    X[:2] = np.finfo(dtype).max / 4, 40.0  # of density zero, and far from all components
+    want, alone = run(X, log_weights, means, covariances)["log_prob"], np.empty(300)
+    _gaussian.mixture_pass(X, log_weights, means, covariances, log_prob=alone)
+    assert_allclose(alone, want, rtol=8 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps)
+
+
+def test_the_logarithm_of_a_sum_is_right_to_the_last_places():
+    X, means, ones, got = np.zeros((1, 1)), np.zeros((2, 1)), np.ones((2, 1, 1)), np.empty(1)
+    for log_ratio in np.append(np.log(np.linspace(1e-3, 1.0, 500)), np.linspace(-36.0, -7.0, 50)):
+        log_weights = 0.5 * np.log(2 * np.pi) + np.array([0.0, log_ratio])
+        _gaussian.mixture_pass(X, log_weights, means, ones, log_prob=got)
+        assert_allclose(got, np.log1p(np.exp(log_ratio)), rtol=0, atol=4e-16)
+
+
 def test_long_runs_of_a_pattern_take_the_same_sums_as_short_ones(rng):
     log_weights, means, covariances = model(rng, 3, 2)
     X = 3.0 + 2.0 * rng.normal(size=(400, 3))
