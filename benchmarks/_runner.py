@@ -25,7 +25,7 @@ import numpy as np
 from ._machine import Probes
 from ._report import Table
 
-REST_SECONDS = 0.03  # threads of OpenBLAS spin for less
+REST_SECONDS = 0.15  # after a large product threads of OpenBLAS were seen to spin for nearly 0.1
 LEAST_SECONDS = 0.1  # of the timed part of a block
 LEAST_SECONDS_QUICK = 0.002
 
