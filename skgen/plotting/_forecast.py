@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from ._axes import axes, check_has
+from ._dates import dates_ahead, dates_of, on_axis
 
 
 class ForecastDisplay:
@@ -18,6 +19,10 @@ class ForecastDisplay:
     mean : ndarray of shape (horizon,)
     intervals : dict of float to (lower, upper)
         By level, arrays of shape (horizon,).
+    times : array-like of shape (n_steps + horizon,), default=None
+        Numbers or dates; None counts the steps from the last one of the past.
+    name : str, default=None
+        Of what is drawn.
 
     Attributes
     ----------
@@ -39,8 +44,9 @@ class ForecastDisplay:
     2
     """
 
-    def __init__(self, past, mean, intervals) -> None:
+    def __init__(self, past, mean, intervals, times=None, name=None) -> None:
         self.past, self.mean, self.intervals = np.asarray(past, dtype=float), mean, intervals
+        self.times, self.name = times, name
 
     @classmethod
     def from_estimator(
@@ -62,7 +68,8 @@ class ForecastDisplay:
         ----------
         estimator : fitted estimator with ``forecast``
         X : array-like of shape (n_steps, n_features)
-            The sequence to continue.
+            The sequence to continue. The dates of a frame that is indexed by dates are those of
+            the axis, and go on at their rhythm.
         horizon : int
         levels : sequence of float, default=(0.5, 0.95)
         column : int, default=0
@@ -88,7 +95,11 @@ class ForecastDisplay:
         }
         outputs = getattr(estimator, "_outputs", lambda: np.arange(np.shape(X)[1]))()
         past = np.asarray(X, dtype=float)[:, outputs[column]]
-        return cls(past, forecast.mean[:, column], intervals).plot(ax=ax, **kwargs)
+        ahead, times = dates_ahead(X, horizon), None
+        if ahead is not None:
+            times = np.concatenate([dates_of(X), ahead])
+        name = str(X.columns[outputs[column]]) if hasattr(X, "columns") else None
+        return cls(past, forecast.mean[:, column], intervals, times, name).plot(ax=ax, **kwargs)
 
     def plot(self, *, n_past: int | None = None, color: str = "C0", ax: Any = None) -> Self:
         """Draw.
@@ -107,14 +118,17 @@ class ForecastDisplay:
         """
         ax, h = axes(ax), len(self.mean)
         n = min(len(self.past), 3 * h if n_past is None else n_past)
-        before, ahead = np.arange(1 - n, 1), np.arange(1, h + 1)
+        steps = np.arange(1 - len(self.past), h + 1) if self.times is None else self.times
+        before, ahead = np.split(on_axis(ax, steps)[len(self.past) - n :], [n])
         (self.line_,) = ax.plot(before, self.past[len(self.past) - n :], color="0.3", lw=1)
         self.bands_ = [
             ax.fill_between(ahead, *self.intervals[level], color=color, alpha=0.25, lw=0)
             for level in sorted(self.intervals, reverse=True)
         ]
         (self.mean_line_,) = ax.plot(ahead, self.mean, color=color, lw=1.5)
-        ax.set_xlabel("Step")
+        if self.times is None:
+            ax.set_xlabel("Step")
+        ax.set_ylabel(self.name)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._axes import axes
-from ._states import as_columns, dates_of, one_sequence, state_colours, state_labels
+from ._dates import dates_of, on_axis
+from ._states import as_columns, one_sequence, state_colours, state_labels
 
 KINDS = ("path", "smoothed", "filtered")
 
@@ -129,7 +130,7 @@ class StatePathDisplay:
         self
         """
         ax, colours = axes(ax), state_colours(colors, len(self.labels))
-        time = _numbers(ax, self.time)
+        time = on_axis(ax, self.time)
         self.lines_ = self._lines(ax, time, kwargs)
         style = {"transform": ax.get_xaxis_transform(), "alpha": alpha, "lw": 0, "zorder": 0.5}
         draw = _bands if self.states.ndim == 1 else _areas
@@ -159,19 +160,6 @@ def _times(dates, n_steps):
     if time.shape != (n_steps,):
         raise ValueError(f"dates has shape {time.shape}; pass one for each of {n_steps} steps.")
     return time
-
-
-def _numbers(ax, time):
-    """Times as numbers; where they are dates, the axis shows dates."""
-    time = np.asarray(time)
-    if time.dtype.kind in "iuf":
-        return time.astype(np.float64)
-    from matplotlib import dates
-
-    locator = dates.AutoDateLocator()
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-    return dates.date2num(time.astype("datetime64[us]"))
 
 
 def _edges(time):

@@ -48,14 +48,3 @@ def as_columns(values):
         names = [values.name]
     values = np.asarray(values, dtype=np.float64)
     return values.reshape(len(values), -1), None if names is None else [str(n) for n in names]
-
-
-def dates_of(*candidates):
-    """The first index of dates among arrays and frames, or None."""
-    for candidate in candidates:
-        index = getattr(candidate, "index", None)
-        if hasattr(index, "to_timestamp"):  # periods
-            return index.to_timestamp().to_numpy()
-        if hasattr(index, "tz_localize") and hasattr(index, "tz"):  # of all indices, those of dates
-            return index.tz_localize(None).to_numpy()
-    return None

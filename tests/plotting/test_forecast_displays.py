@@ -1,6 +1,7 @@
 """Displays of sequences show what the models say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -8,7 +9,7 @@ from skgen import AR, GaussianMixture
 from skgen.datasets import load_sunspots
 from skgen.plotting import ForecastDisplay, SpectrumDisplay, TransitionGraphDisplay
 
-pytest.importorskip("matplotlib")
+num2date = pytest.importorskip("matplotlib.dates").num2date
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,28 @@ def test_one_of_several_columns_is_drawn(spots):
     )
     assert_allclose(display.line_.get_ydata(), X[-15:, 2])
     assert_allclose(display.mean, model.forecast(5, X, exog=ahead).mean[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (pd.date_range("2020-01-31", periods=60, freq="ME"), ["2025-01-31", "2025-02-28"]),
+        (pd.period_range("2020-01", periods=60, freq="M"), ["2025-01-01", "2025-02-01"]),
+        (
+            pd.to_datetime(["2020-01-01"] * 58 + ["2020-02-01", "2020-02-04"]),
+            ["2020-02-07", "2020-02-10"],
+        ),
+    ],
+    ids=["months", "periods", "no rhythm"],
+)
+def test_dates_of_frames_go_on_at_their_rhythm(index, expected):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"sales": rng.standard_normal(60)}, index=index)
+    display = ForecastDisplay.from_estimator(AR(1).fit(frame), frame, horizon=2)
+    ahead = num2date(display.mean_line_.get_xdata())
+    assert [str(date.date()) for date in ahead] == expected
+    assert display.ax_.get_ylabel() == "sales"
+    assert len(display.line_.get_xdata()) == 6
 
 
 def test_the_curve_is_the_spectrum(model, spots):
