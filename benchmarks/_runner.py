@@ -25,7 +25,8 @@ import numpy as np
 from ._machine import Probes
 from ._report import Table
 
-REST_SECONDS = 0.15  # after a large product threads of OpenBLAS were seen to spin for nearly 0.1
+REST_SECONDS = 0.03
+BLAS_REST_SECONDS = 0.15  # threads of OpenBLAS spin for nearly 0.1 after large products
 LEAST_SECONDS = 0.1  # of the timed part of a block
 LEAST_SECONDS_QUICK = 0.002
 
@@ -145,11 +146,12 @@ class Run:
         """Seconds of each call in each round, of shape (n_rounds,), for a dict of calls."""
         numbers = {name: self._repetitions(call) for name, call in calls.items()}
         seconds, end = {name: [] for name in calls}, time.perf_counter() + self.budget_seconds
+        rest = BLAS_REST_SECONDS if "product" in calls else REST_SECONDS
         for done in range(2 if self.quick else self.rounds):
             if done >= 3 and time.perf_counter() > end:
                 break
             for name, call in calls.items():
-                time.sleep(REST_SECONDS)
+                time.sleep(rest)
                 call()
                 seconds[name].append(timed(call, numbers[name]))
         return {name: np.array(values) for name, values in seconds.items()}
