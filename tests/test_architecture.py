@@ -1,6 +1,8 @@
 """The layers of the package, the cost of its import, and texts that hold on any machine."""
 
 import ast
+import importlib
+import inspect
 import json
 import re
 import subprocess
@@ -102,6 +104,24 @@ def test_import_leaves_the_heavy_libraries_alone(statement):
     heavy = {"numba", "torch", "matplotlib", "pandas", "polars", "dask"}
     loaded_by_scikit_learn = loaded_after("import sklearn.utils.fixes")  # pandas, where it is
     assert not heavy & loaded_after(statement) - loaded_by_scikit_learn
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.pyx")), ids=lambda path: path.stem)
+def test_stubs_of_kernels_have_their_arguments(path):
+    module = importlib.import_module(f"skgen._kernels.{path.stem}")
+    stub = ast.parse(path.with_suffix(".pyi").read_text(encoding="utf-8"))
+    told = {
+        node.name: [one.arg for one in (*node.args.args, *node.args.kwonlyargs)]
+        for node in stub.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    own = {
+        name: list(inspect.signature(function).parameters)
+        for name, function in vars(module).items()
+        if name in told or getattr(function, "__module__", None) == module.__name__
+        if callable(function) and not isinstance(function, type) and not name.startswith("_")
+    }
+    assert told == own
 
 
 def test_import_of_the_package_loads_none_of_its_parts():

@@ -16,13 +16,7 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint32_t, uint64_t
 
-cdef extern from "ngram.h" nogil:
-    ctypedef struct sk_slot:
-        uint64_t key
-        uint64_t value
-    uint64_t sk_find(const sk_slot* slots, uint64_t size, uint64_t key)
-    uint64_t sk_pair(uint32_t context, uint32_t word)
-    double sk_uniform(uint64_t* state)
+from ._slots cimport sk_find, sk_pair, sk_slot, sk_uniform
 
 cdef enum:
     MOST_ORDERS = 64

@@ -25,6 +25,13 @@ def scratch(size, dtype):
     return np.frombuffer(memory, dtype=dtype, count=size)
 
 
+def new_slots(size):
+    """A hash table of so many slots, any numbers; see ngram.h."""
+    if size >= 2**32:
+        raise MemoryError(f"{size:.0f} slots are more than a table can have; use a lower order.")
+    return scratch(2 * int(size), np.uint64).reshape(-1, 2)
+
+
 def cut(array, size):
     """The first entries of a vector, which is lost; the others' memory goes back where it can."""
     if array.flags.owndata:

@@ -8,14 +8,9 @@ from cpython.unicode cimport (
 )
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from skgen._kernels._scratch import cut, scratch
+from ._scratch import cut, scratch
 
-cdef extern from "ngram.h" nogil:
-    ctypedef struct sk_slot:
-        uint64_t key
-        uint64_t value
-    const uint64_t SK_EMPTY
-    uint64_t sk_find(const sk_slot* slots, uint64_t size, uint64_t key)
+from ._slots cimport SK_EMPTY, sk_find, sk_slot
 
 cdef extern from "text.h" nogil:
     uint64_t sk_eight(const uint8_t* text, Py_ssize_t n)

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels import _ngram, _text
+from .._kernels import _ngram_count, _ngram_smooth, _text
 from .._kernels._scratch import cut
 from ._ngram_text import BEGIN
 
 # Discounts where the counts of counts give none, as for letters, each of which is frequent.
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
-CARRY = 128  # as in _ngram.pyx
+CARRY = _ngram_count.CARRIED
 # About how many n-grams that may come again are different: of two tokens, and of more.
 SHARES = 1 / 6, 3 / 8
 BLOCK = 1 << 14  # logarithms taken at a time, in double precision
@@ -106,10 +106,10 @@ def count(corpus, n_words, order, known=None):
     least = next(known, NOTHING).counts.whole()
     counts[: len(least)] += least
     orders = [unigrams(Counts.of(counts))]
-    ends = _ngram.single_words(corpus.tokens, orders[0].counts.low)
+    ends = _ngram_count.single_words(corpus.tokens, orders[0].counts.low)
     for n in range(1, order):
         contexts, words, before, suffixes = next(known, NOTHING)
-        contexts, words, low, carried, suffixes = _ngram.count_order(
+        contexts, words, low, carried, suffixes = _ngram_count.count_order(
             corpus.tokens, ends, BEGIN, orders[-1].counts.low,
             (contexts, words, *before, suffixes), SHARES[n > 1], last=n == order - 1,
         )  # fmt: skip
@@ -143,7 +143,7 @@ def smooth(orders, smoothing, prune):
         else:
             lower = smoothed[-1].log_proba
             kept = now.counts.whole() > prune[n] if prune[n] else np.empty(0, dtype=bool)
-            proba, left = _ngram.interpolate(
+            proba, left = _ngram_smooth.interpolate(
                 *counts, now.contexts, now.suffixes, lower, minus, plus, prior, kept.view(np.uint8)
             )
             _take_logarithms(lower)
@@ -180,7 +180,7 @@ def _modified_kneser_ney(now, above, n_predicted):
     """Three discounts; below the highest order, in how many different contexts a word was seen."""
     counts = now.counts
     if above is not None:
-        counts = Counts(*_ngram.adjusted_counts(*counts, above.suffixes))
+        counts = Counts(*_ngram_smooth.adjusted_counts(*counts, above.suffixes))
     discounts = np.array([0.0, *_discounts(_counts_of_counts(counts, now))])
     return counts, discounts, discounts, 0.0
 
@@ -203,7 +203,7 @@ def _laplace(now, above, n_predicted):
     counts = now.counts
     if above is not None:
         none = Counts(np.zeros_like(counts.low), NO_COUNTS.carried)
-        begins = _ngram.adjusted_counts(*none, above.suffixes)[0] == 0
+        begins = _ngram_smooth.adjusted_counts(*none, above.suffixes)[0] == 0
         counts = Counts(counts.low * begins, counts.carried[begins[counts.carried]])
     return counts, np.zeros(4), np.zeros(4), float(n_predicted)
 
@@ -218,7 +218,7 @@ RULES = {
 
 def _counts_of_counts(counts, now):
     """How many n-grams have count 0 to 4; the last place has all others."""
-    few = _ngram.counts_of_counts(counts.low)
+    few = _ngram_smooth.counts_of_counts(counts.low)
     if len(now) and now.contexts[0] < 0:  # the begin of a sentence is never predicted
         few[min(counts.low[BEGIN], 5)] -= 1
     return few
@@ -305,6 +305,6 @@ def orders_of(params):
             contexts = params.contexts[start:stop] - np.int32(starts[n - 1])
             suffixes = words
             if n > 1:
-                suffixes = _ngram.find_suffixes(contexts, words, lower.suffixes, lower[:2])
+                suffixes = _ngram_count.find_suffixes(contexts, words, lower.suffixes, lower[:2])
             lower = Order(contexts, words, counts, suffixes)
         yield lower

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skgen._kernels import _draws, _ngram, _text
+from skgen._kernels import _draws, _ngram, _ngram_count, _ngram_smooth, _text
 from skgen._kernels._threads import limit_threads
 
 MARKS = 0, 1, 2
@@ -57,11 +57,11 @@ def test_ngrams_are_counted_as_in_a_dict(n, known, rng):
     cut = offsets[known]
     lower, old = [(w,) for w in range(20)], (None, None, unigram_bytes(tokens[:cut]))
     low = unigram_bytes(tokens)
-    before = _ngram.single_words(tokens[:cut], old[2])
-    ends = _ngram.single_words(tokens[cut:], low)
+    before = _ngram_count.single_words(tokens[:cut], old[2])
+    ends = _ngram_count.single_words(tokens[cut:], low)
     for order in (2, 3, 4):
-        old = _ngram.count_order(tokens[:cut], before, 1, old[2], NOTHING, 0.1)
-        found = _ngram.count_order(tokens[cut:], ends, 1, low, old, 0.1)
+        old = _ngram_count.count_order(tokens[:cut], before, 1, old[2], NOTHING, 0.1)
+        found = _ngram_count.count_order(tokens[cut:], ends, 1, low, old, 0.1)
         grams, counts = spelled(found, lower, tokens), whole(*found[2:4])
         assert_ends(ends, grams, counts, tokens[cut:])
         expected = Counter()
@@ -79,12 +79,15 @@ def test_the_last_order_is_counted_like_others(n, known, rng):
     tokens, offsets = sentences(rng, n)
     first, second = np.split(tokens, offsets[[known]])
     low = unigram_bytes(first), unigram_bytes(tokens)
-    old_ends, ends = _ngram.single_words(first, low[0]), _ngram.single_words(second, low[1])
+    old_ends, ends = (
+        _ngram_count.single_words(first, low[0]),
+        _ngram_count.single_words(second, low[1]),
+    )
     for _ in range(3):
-        old = _ngram.count_order(first, old_ends, 1, low[0], NOTHING, 0.1)
+        old = _ngram_count.count_order(first, old_ends, 1, low[0], NOTHING, 0.1)
         lost = second.copy(), ends.copy()
-        found = _ngram.count_order(second, ends, 1, low[1], old, 0.1)
-        again = _ngram.count_order(*lost, 1, low[1], old, 0.1, last=True)
+        found = _ngram_count.count_order(second, ends, 1, low[1], old, 0.1)
+        again = _ngram_count.count_order(*lost, 1, low[1], old, 0.1, last=True)
         for field, expected in zip(again, found, strict=True):
             assert_array_equal(field, expected)
         assert known or np.shares_memory(again[1], lost[0])
@@ -93,10 +96,10 @@ def test_the_last_order_is_counted_like_others(n, known, rng):
 
 def test_suffixes_are_found_again(rng):
     tokens, _ = sentences(rng, 300)
-    ends = _ngram.single_words(tokens, unigram_bytes(tokens))
-    two = _ngram.count_order(tokens, ends, 1, unigram_bytes(tokens), NOTHING, 0.1)
-    three = _ngram.count_order(tokens, ends, 1, two[2], NOTHING, 0.1)
-    found = _ngram.find_suffixes(three[0], three[1], two[4], two[:2])
+    ends = _ngram_count.single_words(tokens, unigram_bytes(tokens))
+    two = _ngram_count.count_order(tokens, ends, 1, unigram_bytes(tokens), NOTHING, 0.1)
+    three = _ngram_count.count_order(tokens, ends, 1, two[2], NOTHING, 0.1)
+    found = _ngram_count.find_suffixes(three[0], three[1], two[4], two[:2])
     assert_array_equal(found, three[4])
 
 
@@ -114,7 +117,7 @@ def test_probabilities_are_interpolated_context_by_context(n_lower, rng):
     left = prior + np.bincount(contexts, plus[kind] + np.where(kept, 0, own), n_lower)
     carries = np.maximum(counts // 128 - 1, 0)
     carried = np.repeat(np.arange(n, dtype=np.int32), carries)
-    found = _ngram.interpolate(
+    found = _ngram_smooth.interpolate(
         (counts - 128 * carries).astype(np.uint8), carried, contexts, suffixes.copy(), lower,
         minus, plus, prior, kept.view(np.uint8),
     )  # fmt: skip
@@ -128,9 +131,9 @@ def random_model(rng, n_words=8):
     """Arrays of a model of four orders, with made-up numbers; many suffixes are not there."""
     tokens, _ = sentences(rng, 100, n_words)
     orders = [(None, None, unigram_bytes(tokens))]
-    ends = _ngram.single_words(tokens, orders[0][2])
+    ends = _ngram_count.single_words(tokens, orders[0][2])
     for _ in range(3):
-        orders.append(_ngram.count_order(tokens, ends, 1, orders[-1][2], NOTHING, 0.1))
+        orders.append(_ngram_count.count_order(tokens, ends, 1, orders[-1][2], NOTHING, 0.1))
     needed, parts = np.empty(0, dtype=int), []
     for contexts, words, *_ in orders[:0:-1]:  # a context must stay as long as it is one
         kept = np.union1d(needed, np.flatnonzero(rng.random(len(words)) < 0.5))
