@@ -301,9 +301,10 @@ static void SK_(gm_density_tiled)(const V *SK_RESTRICT x, const R *SK_RESTRICT f
     }
 }
 
-static void SK_(gm_density_diagonal)(const V *SK_RESTRICT x, const V *SK_RESTRICT mask, const R *scale,
-                                     const R *offset, const R *log_scale, ptrdiff_t m, R log_const,
-                                     V *SK_RESTRICT out, int nv) {
+/* m is a constant to the compiler where it is small. */
+SK_INLINE void SK_(gm_density_diagonal_of)(const ptrdiff_t m, const V *SK_RESTRICT x, const V *SK_RESTRICT mask,
+                                           const R *scale, const R *offset, const R *log_scale, R log_const,
+                                           V *SK_RESTRICT out, int nv) {
     const V half = SK_(v_set)((R)-0.5);
     for (ptrdiff_t b = 0; b < nv; b += SK_(tile_vectors)) {
         V q[SK_(tile_vectors)], c[SK_(tile_vectors)];
@@ -331,6 +332,17 @@ static void SK_(gm_density_diagonal)(const V *SK_RESTRICT x, const V *SK_RESTRIC
         SK_UNROLL
         for (int s = 0; s < SK_(tile_vectors); s++)
             out[b + s] = SK_(v_max)(SK_(v_fma)(half, q[s], c[s]), SK_(v_set)(FLOOR));
+    }
+}
+
+static void SK_(gm_density_diagonal)(const V *x, const V *mask, const R *scale, const R *offset, const R *log_scale,
+                                     ptrdiff_t m, R log_const, V *out, int nv) {
+    switch (mask ? 0 : m) {
+    case 1: SK_(gm_density_diagonal_of)(1, x, NULL, scale, offset, log_scale, log_const, out, nv); break;
+    case 2: SK_(gm_density_diagonal_of)(2, x, NULL, scale, offset, log_scale, log_const, out, nv); break;
+    case 3: SK_(gm_density_diagonal_of)(3, x, NULL, scale, offset, log_scale, log_const, out, nv); break;
+    case 4: SK_(gm_density_diagonal_of)(4, x, NULL, scale, offset, log_scale, log_const, out, nv); break;
+    default: SK_(gm_density_diagonal_of)(m, x, mask, scale, offset, log_scale, log_const, out, nv);
     }
 }
 

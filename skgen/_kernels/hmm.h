@@ -45,7 +45,7 @@ enum { SK_HM_FORWARD, SK_HM_BACKWARD, SK_HM_VITERBI };         /* passes */
 #define SK_HM_LEAST_LOG -1e290   /* of a log density */
 #define SK_HM_MOST_RISK 600.0    /* lost: e^(600 - 668), times rows and states */
 #define SK_HM_SAME 1e-13         /* of probabilities where segments meet */
-#define SK_HM_SAME_LOG 1e-13
+#define SK_HM_SAME_LOG 1e-11
 
 /* What the forward or the Viterbi pass tells of one segment. Head: up to where the first sequence
  * starts inside; tail: from where the last one starts. */
@@ -131,6 +131,12 @@ static double *sk_hm_at(const sk_hm_job *job, double *vectors, ptrdiff_t segment
  * from its low end on, or 8 of 8 bits. */
 #define SK_HM_MOST_WORDS 32 /* of 256 states */
 SK_INLINE int sk_hm_link_bits(ptrdiff_t K) { return K <= 16 ? 4 : 8; }
+/* The bits that tell K states apart. */
+SK_INLINE uint64_t sk_hm_link_mask(ptrdiff_t K) {
+    uint64_t mask = 1;
+    while (mask < (uint64_t)K - 1) mask = 2 * mask + 1;
+    return mask;
+}
 SK_INLINE ptrdiff_t sk_hm_link_words(ptrdiff_t K) { return (K * sk_hm_link_bits(K) + 63) / 64; }
 SK_INLINE uint64_t sk_hm_link_most(ptrdiff_t K) { return ((uint64_t)1 << sk_hm_link_bits(K)) - 1; }
 SK_INLINE ptrdiff_t sk_hm_link_steps(ptrdiff_t K) { return K <= 4 ? 4 : K <= 8 ? 2 : 1; }

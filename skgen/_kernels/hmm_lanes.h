@@ -184,10 +184,11 @@ SK_INLINE V SK_(hm_scaled)(const SK_(hm_target) *to, V x, ptrdiff_t j, V *seen) 
 }
 
 /* n rows of m numbers in each of W lanes, `stride` bytes apart: W numbers of each at a time. What
- * stands `ahead` rows on, the block after this one, is on its way meanwhile. */
-SK_INLINE void SK_(hm_load_lanes)(const int is_float, const SK_(hm_target) *to, const char *rows, ptrdiff_t stride,
-                                  ptrdiff_t n, ptrdiff_t ahead, int u) {
-    const ptrdiff_t size = is_float ? 4 : 8, m = to->m;
+ * stands `ahead` rows on, the block after this one, is on its way meanwhile. m is a constant to the
+ * compiler where W is a multiple of it. */
+SK_INLINE void SK_(hm_load_lanes)(const int is_float, const ptrdiff_t m, const SK_(hm_target) *to, const char *rows,
+                                  ptrdiff_t stride, ptrdiff_t n, ptrdiff_t ahead, int u) {
+    const ptrdiff_t size = is_float ? 4 : 8;
     for (ptrdiff_t e = 0, t = 0, j = 0; e < n * m; e += W) {
         V r[W];
         SK_UNROLL
@@ -198,6 +199,7 @@ SK_INLINE void SK_(hm_load_lanes)(const int is_float, const SK_(hm_target) *to, 
         SK_(hm_transpose)(r);
         SK_UNROLL
         for (int i = 0; i < W; i++) {
+            if (__builtin_constant_p(m)) { t = e / m + i / m; j = i % m; }
             V seen = SK_(v_set)(1), x = SK_(hm_scaled)(to, r[i], j, &seen);
             ptrdiff_t v = (t / STEPS * to->width + j) * NB + t % STEPS * U + u;
             to->out[v] = x;
@@ -229,8 +231,10 @@ static void SK_(hm_load)(const sk_hm_job *job, const SK_(hm_target) *to, ptrdiff
         const char *rows = (const char *)job->X + first * bytes;
         ptrdiff_t ahead = backwards ? -job->block : n;
         if (first >= 0 && last + n <= job->N) {
-            if (job->is_float) SK_(hm_load_lanes)(1, to, rows, job->rows * bytes, n, ahead, u);
-            else SK_(hm_load_lanes)(0, to, rows, job->rows * bytes, n, ahead, u);
+            if (job->is_float) SK_(hm_load_lanes)(1, to->m, to, rows, job->rows * bytes, n, ahead, u);
+            else if (to->m == 1) SK_(hm_load_lanes)(0, 1, to, rows, job->rows * bytes, n, ahead, u);
+            else if (to->m == 2 && W > 1) SK_(hm_load_lanes)(0, 2, to, rows, job->rows * bytes, n, ahead, u);
+            else SK_(hm_load_lanes)(0, to->m, to, rows, job->rows * bytes, n, ahead, u);
             continue;
         }
         for (ptrdiff_t lane = u * W; lane < u * W + W; lane++) {
@@ -345,9 +349,12 @@ static void SK_(hm_emit)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t gro
     }
 }
 
-/* Write a quantity of each row, K numbers of each step, to an array of (N, K). */
+/* Write a quantity of each row, K numbers of each step, to an array of (N, K), of which the block
+ * `ahead` rows on is the next. */
 SK_INLINE void SK_(hm_write)(const sk_hm_job *job, const ptrdiff_t K, const V *tiles, ptrdiff_t group, ptrdiff_t t0,
-                             ptrdiff_t n, double *out) {
+                             ptrdiff_t n, ptrdiff_t ahead, double *out) {
+    const ptrdiff_t first = SK_(hm_row)(job, group, 0, t0), stride = job->rows * K, all = job->N * K;
+    const int inside = SK_(hm_row)(job, group, L - 1, t0 + n) <= job->N;
     for (ptrdiff_t e = 0, t = 0, k = 0; e < n * K; e += W) {
         ptrdiff_t from[W]; /* W numbers of each lane are W vectors, transposed */
         for (int i = 0; i < W; i++) {
@@ -355,15 +362,16 @@ SK_INLINE void SK_(hm_write)(const sk_hm_job *job, const ptrdiff_t K, const V *t
             if (++k == K) { k = 0; t++; }
         }
         for (int u = 0; u < U; u++) {
+            ptrdiff_t at = first * K + e + u * W * stride;
             V r[W];
             SK_UNROLL
             for (int i = 0; i < W; i++) r[i] = tiles[from[i] + u];
             SK_(hm_transpose)(r);
             SK_UNROLL
-            for (int i = 0; i < W; i++) {
-                ptrdiff_t row = SK_(hm_row)(job, group, u * W + i, t0), left = (job->N - row) * K - e;
-                if (left >= W) memcpy(out + row * K + e, r + i, sizeof(V)); /* a store, not a call */
-                else if (left > 0) memcpy(out + row * K + e, r + i, sizeof(double) * left);
+            for (int i = 0; i < W; i++, at += stride) {
+                SK_PREFETCH(out + at + ahead * K);
+                if (inside || at + W <= all) memcpy(out + at, r + i, sizeof(V)); /* a store, not a call */
+                else if (at < all) memcpy(out + at, r + i, sizeof(double) * (all - at));
             }
         }
     }

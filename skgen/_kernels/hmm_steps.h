@@ -216,7 +216,7 @@ static void SK_(hm_forward_rows)(const sk_hm_job *job, SK_(hm_scratch) *s, ptrdi
             for (ptrdiff_t k = 0; k < K; k++)
                 s->joint[(v / NB * K + k) * NB + v % NB] = s->u[(t * K + k) * U + u] * r;
         }
-    SK_(hm_write)(job, K, s->joint, group, t0, n, job->filtered);
+    SK_(hm_write)(job, K, s->joint, group, t0, n, n, job->filtered);
 }
 
 /* Filtered probabilities in s->state before the first row of each segment, by the rows before. */
@@ -430,7 +430,7 @@ static void SK_(hm_backward_group)(sk_hm_job *job, SK_(hm_scratch) *s, ptrdiff_t
         SK_(hm_forward)(job, s, n, 1, low);
         SK_HM_FOR_STATES(K, SK_(hm_backward_steps), job, s, s->state, n, q)
         memcpy(carry, s->b, sizeof(V) * K * U);
-        if (job->resp) SK_(hm_write)(job, K, s->joint, group, t0, n, job->resp);
+        if (job->resp) SK_(hm_write)(job, K, s->joint, group, t0, n, -job->block, job->resp);
         if (slot) SK_(hm_block_sums)(job, s, n, slot);
     }
     for (ptrdiff_t e = 0; e < K * U; e++) carry[e] *= q[e % U];
