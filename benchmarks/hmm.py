@@ -267,7 +267,7 @@ def samples(run):
     note = "One sequence with its states."
     compared = [
         Case(f"{name}: {SHAPES[name]}", partial(make_fit, SHAPES[name]._replace(length=10**6)),
-             10_000, our_sample, their_sample, target=None if name == "D" else 500)
+             10_000, our_sample, their_sample, target=500)
         for name in "ACD"
     ]  # fmt: skip
     return run.timing_table("sample", note, compared, ("skgen", "hmmlearn"))

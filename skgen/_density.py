@@ -9,20 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import make_constraint
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from ._random import make_rng
 from ._sequences import Rows, is_frame, is_list, make_frame, object_array
 from ._validation import check_rows, check_sequences, check_values, check_weights
 
 RandomState = int | np.random.RandomState | None  # what scikit-learn takes as random_state
-
-
-def make_rng(random_state):
-    """The one generator of a fit or a sample."""
-    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
 
 
 @cache

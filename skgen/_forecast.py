@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._density import RandomState, make_rng
+from ._density import RandomState
+from ._random import make_rng
 
 SHOWN = 12  # lines of the table of a forecast
 

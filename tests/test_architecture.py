@@ -17,7 +17,7 @@ PACKAGE = ROOT / "skgen"
 # Each layer imports only the ones before it; modules of one layer know nothing of each other.
 LAYERS = [
     {"_kernels"},
-    {"_sequences", "_em", "_train", "_simplex", "_starts", "_validation", "_monitors"},
+    {"_sequences", "_em", "_train", "_simplex", "_starts", "_validation", "_monitors", "_random"},
     {"emissions"},
     {"_density"},
     {"_forecast"},

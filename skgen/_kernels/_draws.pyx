@@ -16,7 +16,8 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint32_t, uint64_t
 
-from ._slots cimport sk_find, sk_pair, sk_slot, sk_uniform
+from ._random cimport sk_uniform
+from ._slots cimport sk_find, sk_pair, sk_slot
 
 cdef enum:
     MOST_ORDERS = 64

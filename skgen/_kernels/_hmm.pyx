@@ -18,11 +18,11 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 
-from ._counts cimport draw_guided, draw_index
+from ._random cimport draw_index, draw_onwards
 from ._gaussian cimport gm_scale, gm_statistics, sk_gm_job
 from ._threads cimport sk_enter_parallel, sk_leave_parallel
 
-from . import _counts, _gaussian, _hmm_log, _rows
+from . import _gaussian, _hmm_log, _random, _rows
 
 cnp.import_array()
 
@@ -586,6 +586,34 @@ def sample_paths(
     return np.asarray(out)
 
 
+cdef void accumulate(
+    const double* weights, Py_ssize_t n, Py_ssize_t K, double* sums
+) noexcept nogil:
+    """Sums of weights along each of n rows; a row without weights leads to the last state."""
+    cdef Py_ssize_t i, k
+    cdef double sum
+    for i in range(n):
+        sum = 0.0
+        for k in range(K):
+            sum += weights[i * K + k]
+            sums[i * K + k] = sum
+        if not sum > 0:
+            sums[i * K + K - 1] = 1.0
+
+
+cdef void walk(
+    const double* sums, const int* guide, Py_ssize_t K, Py_ssize_t n_guide, Py_ssize_t state,
+    const double* uniforms, Py_ssize_t first, Py_ssize_t end, Py_ssize_t* out,
+) noexcept nogil:
+    """Steps of a chain that leave from `state`."""
+    cdef Py_ssize_t t
+    cdef double u
+    for t in range(first, end):
+        u = uniforms[t]
+        state = draw_onwards(sums + state * K, guide[<Py_ssize_t>(u * n_guide) * K + state], K, u)
+        out[t] = state
+
+
 def sample_chain(
     const Py_ssize_t[::1] offsets not None, const double[::1] startprob not None,
     const double[:, ::1] transmat not None, const double[::1] uniforms not None,
@@ -603,26 +631,27 @@ def sample_chain(
     -------
     ndarray of shape (N,), intp
     """
-    cdef Py_ssize_t K = startprob.shape[0], S = offsets.shape[0] - 1, s, t, state
+    cdef Py_ssize_t K = startprob.shape[0], S = offsets.shape[0] - 1, s, t, state, first, end
     if not (uniforms.shape[0] == offsets[S] and offsets[0] == 0
             and transmat.shape[0] == transmat.shape[1] == K):
         raise ValueError("arrays of inconsistent shape")
-    cdef const double[::1] first = np.cumsum(startprob)
-    cdef const double[:, ::1] following = np.cumsum(transmat, axis=1)
     cdef Py_ssize_t[::1] out = np.empty(uniforms.shape[0], dtype=np.intp)  # OUT
-    cdef const int[:, ::1] guide
-    cdef bint guided = uniforms.shape[0] >= K * K
-    if guided:
-        guide = _counts.make_guide(following)
+    cdef double[:, ::1] sums = np.empty((K + 1, K))  # of each row of the matrix; last, of the start
+    cdef const int[:, ::1] guide  # its place in a row is known before the state
+    cdef Py_ssize_t n_guide = 0
+    accumulate(&transmat[0, 0], K, K, &sums[0, 0])
+    accumulate(&startprob[0], 1, K, &sums[K, 0])
+    if uniforms.shape[0] >= 4 * K * K:
+        guide = _random.make_guide(sums[:K])
+        n_guide = guide.shape[0]
     with nogil:
         for s in range(S):
-            for t in range(offsets[s], offsets[s + 1]):
-                if t == offsets[s]:
-                    state = draw_index(&first[0], K, uniforms[t])
-                elif guided:
-                    state = draw_guided(
-                        &following[state, 0], &guide[state, 0], K, guide.shape[1], uniforms[t])
-                else:
-                    state = draw_index(&following[state, 0], K, uniforms[t])
-                out[t] = state
+            state, first, end = K, offsets[s], offsets[s + 1]
+            if n_guide and first < end:
+                out[first] = state = draw_index(&sums[K, 0], K, uniforms[first])
+                walk(&sums[0, 0], &guide[0, 0], K, n_guide, state, &uniforms[0], first + 1, end,
+                     &out[0])
+            else:
+                for t in range(first, end):
+                    out[t] = state = draw_index(&sums[state, 0], K, uniforms[t])
     return np.asarray(out)

@@ -18,4 +18,3 @@ cdef extern from "ngram.h" nogil:
     uint32_t sk_bits(float value)
     uint64_t sk_pack(float log_value, uint32_t number)
     float sk_log_value(uint64_t value)
-    double sk_uniform(uint64_t* state)

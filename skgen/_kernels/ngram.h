@@ -64,13 +64,4 @@ static inline float sk_log_value(uint64_t value) {
     memcpy(&log_value, &bits, sizeof log_value);
     return log_value;
 }
-
-/* A uniform number of [0, 1): splitmix64. */
-static inline double sk_uniform(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    z ^= z >> 31;
-    return (double)(z >> 11) * 0x1p-53;
-}
 #endif

@@ -3,9 +3,10 @@
 import numpy as np
 from scipy.special import ndtri
 
-from .._density import RandomState, make_rng
+from .._density import RandomState
 from .._forecast import StepForecast
 from .._kernels import _ar_filter
+from .._random import make_rng
 from ._model import Smoother, run_filter
 
 METHODS = ("analytic", "bootstrap", "conformal")

@@ -12,7 +12,8 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._density import RandomState, make_rng
+from .._density import RandomState
+from .._random import make_rng
 from .._validation import check_memory
 from ._ngram_arpa import read_arpa, write_arpa
 from ._ngram_base import LanguageModel

@@ -10,8 +10,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._density import RandomState, make_rng
+from .._density import RandomState
 from .._em import run_em, warn_unconverged
+from .._random import make_rng
 from .._validation import check_array_parameter
 from ._ngram import SAMPLE_CONSTRAINTS, checked
 from ._ngram_base import LanguageModel

@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import has_fit_parameter
 
-from .._density import make_rng
+from .._random import make_rng
 from ._base import warn_if_degenerate
 from ._lags import as_lags, elapsed, lagged
 from ._particles import Recursion

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._density import make_rng
+from .._random import make_rng
 from .._validation import check_array_parameter
 from ._base import warn_if_degenerate, warn_of_fit
 from ._compiled import compile_loops

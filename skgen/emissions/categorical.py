@@ -7,7 +7,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._kernels import _counts
+from .._kernels import _counts, _random
+from .._random import uniforms
 from .._sequences import Rows
 from .._simplex import Simplex
 from .._validation import check_memory
@@ -181,10 +182,9 @@ class Categorical(Emission):
 
     def sample(self, params, components, rng):
         """One row of codes from each of ``components``."""
-        uniforms = rng.random((len(components), params.probs.shape[1]))
+        u = uniforms(rng, (len(components), params.probs.shape[1]))
         which = np.ascontiguousarray(components, dtype=np.intp)
-        cumulated = np.ascontiguousarray(params.probs.cumsum(axis=-1))
-        return _counts.draw(cumulated, which, uniforms)
+        return _random.draw(np.ascontiguousarray(params.probs), which, u)
 
     def complete(self, params, rows, component, how="mean", rng=None):
         """``rows`` with missing codes replaced by their means, the likeliest codes, or draws.

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from .._kernels import _counts
+from .._kernels import _random
+from .._random import uniforms
 from .._simplex import Simplex
 from .._starts import lloyd, nearest
 from . import _columns
@@ -233,10 +234,10 @@ class Mixture(EmissionArgument, Emission):
     def sample(self, params, components, rng):
         """One row drawn from each of ``components``."""
         M = params.inner_weights.shape[1]
-        u = rng.random((len(components), 1))
-        cumulated = np.ascontiguousarray(params.inner_weights.cumsum(axis=1)[:, None])
+        u = uniforms(rng, (len(components), 1))
         which = np.ascontiguousarray(components, dtype=np.intp)
-        part = _counts.draw(cumulated, which, u)[:, 0].astype(np.intp)
+        weights = np.ascontiguousarray(params.inner_weights[:, None])
+        part = _random.draw(weights, which, u)[:, 0].astype(np.intp)
         return self._inner.sample(self._flat(params), components * M + part, rng)
 
     def complete(self, params, rows, component, how="mean", rng=None):

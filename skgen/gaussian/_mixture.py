@@ -12,9 +12,10 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._density import Density, RandomState, make_rng
+from .._density import Density, RandomState
 from .._em import ROUNDING, run_em, warn_unconverged
 from .._monitors import FitMonitor
+from .._random import make_rng
 from .._simplex import Simplex
 from .._starts import METHODS, RACE, race, runs_from_starts, subsample
 from .._validation import check_array_parameter, check_features, check_memory

@@ -10,10 +10,10 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._density import make_rng
 from .._em import warn_unconverged
 from .._kernels import _hmm
 from .._monitors import FitMonitor
+from .._random import make_rng
 from .._starts import runs_from_starts
 from .._validation import check_memory
 from ..emissions import Emission

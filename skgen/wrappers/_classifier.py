@@ -13,7 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_y, check_is_fitted
 
-from .._density import RandomState, make_rng, sample_rows
+from .._density import RandomState, sample_rows
+from .._random import make_rng
 from .._sequences import is_list, object_array
 from .._validation import check_array_parameter, check_weights
 from ._base import Wrapper, check_count

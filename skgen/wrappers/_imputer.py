@@ -10,7 +10,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from .._density import RandomState, make_rng
+from .._density import RandomState
+from .._random import make_rng
 from .._validation import check_weights
 from ._base import Wrapper, check_count
 

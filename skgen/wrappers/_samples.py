@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
-from .._density import SequenceDensity, make_rng, sample_rows
+from .._density import SequenceDensity, sample_rows
+from .._random import make_rng
 from .._sequences import Rows, is_frame, is_list
 from .._validation import check_rows, check_weights
 

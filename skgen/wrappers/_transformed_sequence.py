@@ -9,7 +9,8 @@ from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
 
-from .._density import RandomState, TransformingDensity, make_rng
+from .._density import RandomState, TransformingDensity
+from .._random import make_rng
 from .._sequences import is_list, make_frame, object_array
 from .._validation import check_weights
 from ._base import Wrapper

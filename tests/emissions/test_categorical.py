@@ -5,7 +5,6 @@ from reference import categorical_log_likelihood
 from scipy.spatial.distance import pdist
 
 from skgen import Mixture
-from skgen._kernels import _counts
 from skgen._sequences import Rows
 from skgen.emissions import Categorical, Product
 
@@ -158,23 +157,3 @@ def test_a_code_marks_missing_entries():
     assert_allclose(Mixture(blocks, 1).fit(codes).score(codes), one.score(gaps))
     with pytest.raises(ValueError, match="-1 in row 1"):
         Mixture(Categorical(), 1).fit(codes)
-
-
-@pytest.mark.parametrize("C", [1, 2, 3, 7, 64])
-def test_draws_invert_the_distribution_function(rng, C):
-    weights = rng.random((3, 2, C)) * (rng.random((3, 2, C)) < 0.7)
-    weights[..., C // 2] = 0.5
-    which, u = rng.integers(3, size=500), rng.random((500, 2))
-    u[:2] = [[0.0], [np.nextafter(1.0, 0.0)]]
-    cumulated = weights.cumsum(axis=-1)
-    drawn = _counts.draw(cumulated, which, u).astype(int)
-    for j in range(2):
-        pairs = zip(cumulated[which, j], u[:, j], strict=True)
-        want = [np.searchsorted(row, v * row[-1], "right") for row, v in pairs]
-        assert_array_equal(drawn[:, j], want)
-        assert (weights[which, j, drawn[:, j]] > 0).all()
-
-
-def test_draws_from_a_distribution_that_is_not_there_are_refused():
-    with pytest.raises(ValueError, match=r"which\[1\]=2 must be from 0 to 1"):
-        _counts.draw(np.ones((2, 1, 3)), np.array([0, 2]), np.ones((2, 1)) / 2)

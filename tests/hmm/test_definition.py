@@ -185,7 +185,7 @@ def test_the_quantiles_of_counts_are_counts():
 
 def test_intervals_hold_what_they_promise():
     model = two_states()
-    X, _ = model.sample(500, random_state=0, length=8)
+    X, _ = model.sample(2000, random_state=0, length=8)
     inside = [
         (low <= x[5:]) & (x[5:] <= high)
         for x, ahead in zip(X, model.forecast(3, [x[:5] for x in X]), strict=True)

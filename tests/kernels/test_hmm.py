@@ -448,7 +448,7 @@ def test_a_drawn_chain_has_its_probabilities(rng):
 @pytest.mark.parametrize("K", [1, 2, 3, 8, 17])
 def test_a_long_chain_inverts_its_distribution_functions(rng, K):
     startprob, transmat = make_chain(rng, K, 0.3)
-    uniforms = rng.random(3 * K * K + 2)
+    uniforms = rng.random(5 * K * K + 2)
     uniforms[1:3] = 0.0, np.nextafter(1.0, 0.0)
     states = _hmm.sample_chain(offsets_of([len(uniforms)]), startprob, transmat, uniforms)
     following = transmat.cumsum(axis=1)

@@ -1,3 +1,11 @@
+# Random numbers, and an index drawn by one of them.
+
+from libc.stdint cimport uint64_t
+
+cdef extern from "random.h" nogil:
+    double sk_uniform(uint64_t* state)
+
+
 cdef inline Py_ssize_t draw_index(const double* cumulated, Py_ssize_t n, double u) noexcept nogil:
     """An index drawn by u from [0, 1), given sums of weights: never one of weight zero.
 
@@ -13,12 +21,14 @@ cdef inline Py_ssize_t draw_index(const double* cumulated, Py_ssize_t n, double 
     return low - cumulated
 
 
-cdef inline Py_ssize_t draw_guided(
-    const double* cumulated, const int* guide, Py_ssize_t n, Py_ssize_t n_guide, double u
+cdef inline Py_ssize_t draw_onwards(
+    const double* cumulated, Py_ssize_t i, Py_ssize_t n, double u
 ) noexcept nogil:
-    """The same index, looked for from where the guide to these sums says; see make_guide."""
-    cdef Py_ssize_t i = guide[<Py_ssize_t>(u * n_guide)]
+    """The same index, looked for from i on; see make_guide. The sum of all weights is positive.
+
+    It ends there: u is less than 1 by 2^-53 at least, and the product less than the sum.
+    """
     cdef double target = u * cumulated[n - 1]
-    while i < n - 1 and cumulated[i] <= target:
+    while cumulated[i] <= target:
         i += 1
     return i
