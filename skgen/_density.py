@@ -15,7 +15,13 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ._random import make_rng
 from ._sequences import Rows, is_frame, is_list, make_frame, object_array
-from ._validation import check_rows, check_sequences, check_values, check_weights
+from ._validation import (
+    check_rows,
+    check_sequences,
+    check_values,
+    check_weights,
+    refuse_lengths,
+)
 
 RandomState = int | np.random.RandomState | None  # what scikit-learn takes as random_state
 
@@ -286,6 +292,7 @@ class SequenceDensity(Density):
         X : list of array-like of shape (n_steps, n_features), or one such array
             NaN marks a missing entry.
         y : ignored
+            But for one that cannot belong to the samples.
         sample_weight : array-like of shape (n_samples,), default=None
             One weight for each sequence of a list, or for each row of an array.
 
@@ -294,6 +301,8 @@ class SequenceDensity(Density):
         float
             Nats per sequence, or per row.
         """
+        if y is not None:
+            refuse_lengths(X, y)
         return super().score(X, y, sample_weight)
 
     def _total(self, X, sample_weight):

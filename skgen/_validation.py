@@ -120,6 +120,18 @@ def check_weights(sample_weight, n, unit="row"):
     return None if (weights == 1).all() else weights
 
 
+def refuse_lengths(X, y):
+    """Raise where y cannot belong to the samples: lengths of sequences, most likely."""
+    n_samples = len(X) if is_list(X) else len(np.asarray(X))
+    shape = np.asarray(y, dtype=object).shape
+    if len(shape) == 1 and shape[0] != n_samples:
+        raise ValueError(
+            f"y has {shape[0]} entries, but X has {n_samples} samples. If they are the lengths of "
+            "sequences that X holds end to end, pass X=to_sequences(X, lengths=y); if they are "
+            "known states, pass a list with one array of them per sequence."
+        )
+
+
 def check_features(estimator, features, argument="features"):
     """Indices of features which were given by index, by name, or as a mask.
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._sequences import is_list, to_sequences
-from .._validation import check_weights
+from .._validation import check_weights, refuse_lengths
 
 
 def known_states(X, y, n_states, sample_weight=None):
@@ -24,7 +24,7 @@ def known_states(X, y, n_states, sample_weight=None):
     ndarray of shape (n_rows,), intp, or None
     """
     if not is_list(y) or len(y) == 0 or np.ndim(y[0]) == 0:
-        _refuse_lengths(X, y)
+        refuse_lengths(X, y)
         return None
     lengths = [len(x) for x in to_sequences(X)]
     if len(y) != len(lengths):
@@ -36,18 +36,6 @@ def known_states(X, y, n_states, sample_weight=None):
     kept = np.ones(len(lengths), dtype=bool) if weights is None else weights > 0
     checked = [_checked(y[s], s, length, n_states) for s, length in enumerate(lengths)]
     return np.concatenate([states for states, keep in zip(checked, kept, strict=True) if keep])
-
-
-def _refuse_lengths(X, y):
-    """Raise where y cannot belong to the samples: lengths of sequences, most likely."""
-    n_samples = len(X) if is_list(X) else len(np.asarray(X))
-    shape = np.asarray(y, dtype=object).shape
-    if len(shape) == 1 and shape[0] != n_samples:
-        raise ValueError(
-            f"y has {shape[0]} entries, but X has {n_samples} samples. If they are the lengths of "
-            "sequences that X holds end to end, pass X=to_sequences(X, lengths=y); if they are "
-            "known states, pass a list with one array of them per sequence."
-        )
 
 
 def _checked(states, s, length, n_states):

@@ -245,6 +245,8 @@ def test_values_that_the_emission_cannot_emit_are_named(model, X, words):
 def test_lengths_in_the_place_of_known_states_are_refused(X, form):
     with pytest.raises(ValueError, match=r"y has 4 entries, but X has 33.*to_sequences"):
         GaussianHMM(2).fit(np.concatenate(X), form(LENGTHS))
+    with pytest.raises(ValueError, match=r"y has 4 entries, but X has 33.*to_sequences"):
+        GaussianHMM(2).fit(X).score(np.concatenate(X), form(LENGTHS))
 
 
 BAD_Y = {
