@@ -4,6 +4,7 @@ from libc.stdint cimport uint64_t
 
 cdef extern from "random.h" nogil:
     double sk_uniform(uint64_t* state)
+    uint64_t sk_is_negative(double x)
 
 
 cdef inline Py_ssize_t draw_index(const double* cumulated, Py_ssize_t n, double u) noexcept nogil:

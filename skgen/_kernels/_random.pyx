@@ -169,5 +169,5 @@ def draw(
                 x = uniforms[i, j] * C
                 g = <Py_ssize_t>x
                 at = &tables[k, j, g, 0]
-                out[i, j] = at[1 + (x - g >= at[0])]  # no branch: it cannot be foretold
+                out[i, j] = at[2 - sk_is_negative((x - g) - at[0])]
     return np.asarray(out)

@@ -2,6 +2,7 @@
 #ifndef SKGEN_RANDOM_H
 #define SKGEN_RANDOM_H
 #include <stdint.h>
+#include <string.h>
 
 /* A uniform number of [0, 1), and the next state: splitmix64 of Steele, Lea and Flood (2014), Fast
  * splittable pseudorandom number generators, OOPSLA. */
@@ -11,5 +12,12 @@ static inline double sk_uniform(uint64_t *state) {
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     z ^= z >> 31;
     return (double)(z >> 11) * 0x1p-53;
+}
+
+/* 1 where x is negative, by its sign: a comparison becomes a branch, which cannot be foretold. */
+static inline uint64_t sk_is_negative(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 63;
 }
 #endif
