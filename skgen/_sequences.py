@@ -289,7 +289,7 @@ class Sequences:
 def offsets_of(lengths):
     """Where sequences of these lengths begin and end, end to end."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
-    np.cumsum(lengths, out=offsets[1:])
+    np.add.accumulate(lengths, out=offsets[1:])
     return offsets
 
 

@@ -641,8 +641,9 @@ def sample_chain(
     cdef Py_ssize_t n_guide = 0
     accumulate(&transmat[0, 0], K, K, &sums[0, 0])
     accumulate(&startprob[0], 1, K, &sums[K, 0])
-    if uniforms.shape[0] >= 4 * K * K:
-        guide = _random.make_guide(sums[:K])
+    cdef Py_ssize_t draws = uniforms.shape[0] // (K * K)  # for each entry of the matrix
+    if draws:
+        guide = _random.make_guide(sums[:K], 16 if draws >= 16 else 4)
         n_guide = guide.shape[0]
     with nogil:
         for s in range(S):

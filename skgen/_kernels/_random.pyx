@@ -4,9 +4,6 @@ import numpy as np
 
 from libc.stdint cimport uint64_t
 
-cdef enum:
-    PLACES = 16  # of a guide, to an index
-
 
 def uniforms(uint64_t seed, Py_ssize_t n):
     """Numbers of [0, 1) with 53 bits each, in half of the time that a generator of NumPy takes.
@@ -29,17 +26,19 @@ def uniforms(uint64_t seed, Py_ssize_t n):
     return np.asarray(out)
 
 
-def make_guide(const double[:, ::1] cumulated):
+def make_guide(const double[:, ::1] cumulated, Py_ssize_t places):
     """Where to start looking for the index that u draws, by the place of u in [0, 1).
 
     With many places to an index most draws are there at once, and the next draw of a chain need
-    not wait for comparisons, whose outcome is guessed right [1]_. Made in O(m n), where
-    :func:`draw_index` takes O(log n) a draw: worth while for several times m n draws.
+    not wait for comparisons, whose outcome is guessed right [1]_. Made in O(m n places), where
+    :func:`draw_index` takes O(log n) a draw.
 
     Parameters
     ----------
     cumulated : ndarray of shape (m, n)
         Sums of weights along the last axis; the last one is positive.
+    places : int
+        To an index, at least.
 
     Returns
     -------
@@ -53,14 +52,16 @@ def make_guide(const double[:, ::1] cumulated):
        Transactions 6.
     """
     cdef Py_ssize_t m = cumulated.shape[0], n = cumulated.shape[1], n_guide = 1, k, g, i
-    while n_guide < PLACES * n:
+    cdef double step
+    while n_guide < places * n:
         n_guide *= 2
+    step = 1.0 / n_guide
     cdef int[:, ::1] out = np.empty((n_guide, m), dtype=np.intc)  # OUT
     with nogil:
         for k in range(m):
             i = 0
             for g in range(n_guide):
-                out[g, k] = i = draw_onwards(&cumulated[k, 0], i, n, <double>g / n_guide)
+                out[g, k] = i = draw_onwards(&cumulated[k, 0], i, n, g * step)
     return np.asarray(out)
 
 

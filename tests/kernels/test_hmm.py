@@ -445,10 +445,11 @@ def test_a_drawn_chain_has_its_probabilities(rng):
     assert (np.abs(counts / n - p) <= 5 * np.sqrt(p * (1 - p) / n)).all()
 
 
+@pytest.mark.parametrize("draws", [0.5, 2, 20])
 @pytest.mark.parametrize("K", [1, 2, 3, 8, 17])
-def test_a_long_chain_inverts_its_distribution_functions(rng, K):
+def test_a_long_chain_inverts_its_distribution_functions(rng, K, draws):
     startprob, transmat = make_chain(rng, K, 0.3)
-    uniforms = rng.random(5 * K * K + 2)
+    uniforms = rng.random(int(draws * K * K) + 3)
     uniforms[1:3] = 0.0, np.nextafter(1.0, 0.0)
     states = _hmm.sample_chain(offsets_of([len(uniforms)]), startprob, transmat, uniforms)
     following = transmat.cumsum(axis=1)

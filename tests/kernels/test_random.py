@@ -75,10 +75,12 @@ def test_draws_from_a_distribution_that_is_not_there_are_refused():
         _random.draw(np.ones((2, 1, 3)), np.array([0, 2]), np.ones((2, 1)) / 2)
 
 
+@pytest.mark.parametrize("places", [1, 4, 16])
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 17])
-def test_a_guide_leads_to_the_index_or_before_it(rng, n):
+def test_a_guide_leads_to_the_index_or_before_it(rng, n, places):
     cumulated = some_weights(rng, (5, n)).cumsum(axis=1)
-    guide = _random.make_guide(cumulated)
-    for row, places in zip(cumulated, guide.T, strict=True):
-        u = np.arange(len(places)) / len(places)
-        assert_array_equal(places, np.searchsorted(row, u * row[-1], "right"))
+    guide = _random.make_guide(cumulated, places)
+    assert len(guide) >= places * n
+    for row, starts in zip(cumulated, guide.T, strict=True):
+        u = np.arange(len(starts)) / len(starts)
+        assert_array_equal(starts, np.searchsorted(row, u * row[-1], "right"))
