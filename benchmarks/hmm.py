@@ -7,7 +7,7 @@ import hmmlearn.hmm
 import numpy as np
 
 import skgen
-from skgen._kernels import _hmm
+from skgen._kernels import _hmm, _hmm_draws
 
 from ._memory import peak_memory
 from ._report import Table
@@ -101,7 +101,7 @@ def make_fit(shape, n, mode="scaling"):
     lengths = draw_lengths(shape, n, rng)
     startprob, transmat, emission = parameters(shape, rng)
     offsets = np.concatenate([[0], lengths.cumsum()])
-    states = _hmm.sample_chain(offsets, startprob, transmat, rng.random(offsets[-1]))
+    states = _hmm_draws.sample_chain(offsets, startprob, transmat, rng.random(offsets[-1]))
     X = draw_rows(shape, states, emission, rng)
     if shape.symbols:
         X[: shape.d] = np.arange(shape.d)  # each symbol is there

@@ -131,8 +131,8 @@ static double *sk_hm_at(const sk_hm_job *job, double *vectors, ptrdiff_t segment
  * from its low end on, or 8 of 8 bits. */
 #define SK_HM_MOST_WORDS 32 /* of 256 states */
 SK_INLINE int sk_hm_link_bits(ptrdiff_t K) { return K <= 16 ? 4 : 8; }
-/* The bits that tell K states apart. */
-SK_INLINE uint64_t sk_hm_link_mask(ptrdiff_t K) {
+/* The bits of a score that are given up for the number of one of K states. */
+SK_INLINE uint64_t sk_hm_tag_mask(ptrdiff_t K) {
     uint64_t mask = 1;
     while (mask < (uint64_t)K - 1) mask = 2 * mask + 1;
     return mask;

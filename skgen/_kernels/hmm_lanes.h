@@ -184,11 +184,10 @@ SK_INLINE V SK_(hm_scaled)(const SK_(hm_target) *to, V x, ptrdiff_t j, V *seen) 
 }
 
 /* n rows of m numbers in each of W lanes, `stride` bytes apart: W numbers of each at a time. What
- * stands `ahead` rows on, the block after this one, is on its way meanwhile. m is a constant to the
- * compiler where W is a multiple of it. */
-SK_INLINE void SK_(hm_load_lanes)(const int is_float, const ptrdiff_t m, const SK_(hm_target) *to, const char *rows,
-                                  ptrdiff_t stride, ptrdiff_t n, ptrdiff_t ahead, int u) {
-    const ptrdiff_t size = is_float ? 4 : 8;
+ * stands `ahead` rows on, the block after this one, is on its way meanwhile. */
+SK_INLINE void SK_(hm_load_lanes)(const int is_float, const SK_(hm_target) *to, const char *rows, ptrdiff_t stride,
+                                  ptrdiff_t n, ptrdiff_t ahead, int u) {
+    const ptrdiff_t size = is_float ? 4 : 8, m = to->m;
     for (ptrdiff_t e = 0, t = 0, j = 0; e < n * m; e += W) {
         V r[W];
         SK_UNROLL
@@ -199,7 +198,6 @@ SK_INLINE void SK_(hm_load_lanes)(const int is_float, const ptrdiff_t m, const S
         SK_(hm_transpose)(r);
         SK_UNROLL
         for (int i = 0; i < W; i++) {
-            if (__builtin_constant_p(m)) { t = e / m + i / m; j = i % m; }
             V seen = SK_(v_set)(1), x = SK_(hm_scaled)(to, r[i], j, &seen);
             ptrdiff_t v = (t / STEPS * to->width + j) * NB + t % STEPS * U + u;
             to->out[v] = x;
@@ -231,10 +229,8 @@ static void SK_(hm_load)(const sk_hm_job *job, const SK_(hm_target) *to, ptrdiff
         const char *rows = (const char *)job->X + first * bytes;
         ptrdiff_t ahead = backwards ? -job->block : n;
         if (first >= 0 && last + n <= job->N) {
-            if (job->is_float) SK_(hm_load_lanes)(1, to->m, to, rows, job->rows * bytes, n, ahead, u);
-            else if (to->m == 1) SK_(hm_load_lanes)(0, 1, to, rows, job->rows * bytes, n, ahead, u);
-            else if (to->m == 2 && W > 1) SK_(hm_load_lanes)(0, 2, to, rows, job->rows * bytes, n, ahead, u);
-            else SK_(hm_load_lanes)(0, to->m, to, rows, job->rows * bytes, n, ahead, u);
+            if (job->is_float) SK_(hm_load_lanes)(1, to, rows, job->rows * bytes, n, ahead, u);
+            else SK_(hm_load_lanes)(0, to, rows, job->rows * bytes, n, ahead, u);
             continue;
         }
         for (ptrdiff_t lane = u * W; lane < u * W + W; lane++) {

@@ -25,14 +25,14 @@ SK_INLINE V SK_(hm_tagged)(V x, WORDS mask, uint64_t i) {
 }
 
 /* States whose ways in are compared at the same time: what the registers hold. */
-enum { SK_(hm_ways) = SK_LEVEL == SK_AVX512 ? 4 : 2, SK_(hm_most_ways) = SK_LEVEL == SK_AVX512 ? 8 : 2 };
+enum { SK_(hm_ways) = SK_LEVEL == SK_AVX512 ? 4 : 2, SK_(hm_most_ways) = SK_LEVEL == SK_AVX512 ? 5 : 2 };
 
 /* The best way into `width` states from j on; width is a constant to the compiler. */
 SK_INLINE void SK_(hm_best_into)(const int width, const ptrdiff_t K, const ptrdiff_t j, const double *SK_RESTRICT a,
                                  const V *SK_RESTRICT before, const V *SK_RESTRICT joint, V *SK_RESTRICT now,
                                  WORDS *SK_RESTRICT links, const int odd) {
     const int bits = sk_hm_link_bits(K);
-    const uint64_t most = sk_hm_link_mask(K), middle = most / 2 + odd; /* in turn, so that errors cancel */
+    const uint64_t most = sk_hm_tag_mask(K), middle = most / 2 + odd; /* in turn, so that errors cancel */
     const WORDS mask = (WORDS){0} + most;
     V best[SK_(hm_most_ways) * U];
     SK_UNROLL
@@ -56,7 +56,7 @@ SK_INLINE void SK_(hm_best)(const ptrdiff_t K, const double *a, const V *before,
     enum { WAYS = SK_(hm_ways), MOST = SK_(hm_most_ways) };
     ptrdiff_t j = 0;
     for (ptrdiff_t w = 0; w < sk_hm_link_words(K) * U; w++) links[w] = (WORDS){0};
-    if (K == 5 && MOST >= 5) { SK_(hm_best_into)(MOST < 5 ? 1 : 5, K, 0, a, before, joint, now, links, odd); return; }
+    if (K == MOST) { SK_(hm_best_into)(MOST, K, 0, a, before, joint, now, links, odd); return; }
     for (; j + WAYS <= K; j += WAYS) SK_(hm_best_into)(WAYS, K, j, a, before, joint, now, links, odd);
     if (K - j == 3) SK_(hm_best_into)(WAYS == 4 ? 3 : 1, K, j, a, before, joint, now, links, odd);
     else if (K - j == 2) SK_(hm_best_into)(2, K, j, a, before, joint, now, links, odd);
@@ -66,7 +66,7 @@ SK_INLINE void SK_(hm_best)(const ptrdiff_t K, const double *a, const V *before,
 /* Subtract the largest entry of vector u, which is added up, and tell which state has it: in
  * `last`, a word full of links to it. */
 SK_INLINE void SK_(hm_normalise)(const ptrdiff_t K, V *best, SK_(hm_tally) *y, WORDS *last, int u) {
-    const WORDS mask = (WORDS){0} + sk_hm_link_mask(K);
+    const WORDS mask = (WORDS){0} + sk_hm_tag_mask(K);
     V top = SK_(hm_tagged)(best[u], mask, 0);
     for (ptrdiff_t k = 1; k < K; k++) top = SK_(v_max)(SK_(hm_tagged)(best[k * U + u], mask, k), top);
     for (ptrdiff_t k = 0; k < K; k++) best[k * U + u] -= top;

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._forecast import StepForecast
-from .._kernels import _hmm
+from .._kernels import _hmm_draws
 from .._random import uniforms
 from .._sequences import Rows
 
@@ -65,7 +65,7 @@ class Forecast(StepForecast):
         h = self._horizon
         offsets = np.arange(n + 1) * h
         start, transmat = np.ascontiguousarray(self.states[0]), self._params.chain.transmat
-        states = _hmm.sample_chain(offsets, start, transmat, uniforms(rng, (n * h,)))
+        states = _hmm_draws.sample_chain(offsets, start, transmat, uniforms(rng, (n * h,)))
         drawn = self._emission.sample(self._params.emission, states, rng)
         return drawn.reshape(n, h, -1)
 

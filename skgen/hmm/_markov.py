@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from .._density import RandomState, SequenceDensity
 from .._forecast import check_horizon, check_level, presented
-from .._kernels import _hmm
+from .._kernels import _hmm, _hmm_draws
 from .._random import uniforms
 from .._sequences import cut, object_array, offsets_of
 from .._validation import check_features
@@ -290,13 +290,13 @@ class MarkovModel(EmissionArgument, SequenceDensity):
         filtered = self._state_proba(sequences, "filtered")
         u = uniforms(rng, (len(filtered), n_samples))
         transmat = self._params().chain.transmat
-        return _hmm.sample_paths(filtered, sequences.offsets, transmat, u)
+        return _hmm_draws.sample_paths(filtered, sequences.offsets, transmat, u)
 
     def _draw(self, n_samples, rng, length=None):
         """Rows and states: arrays of n rows of one sequence, or lists of n sequences."""
         lengths, one = self._lengths_to_draw(n_samples, rng, length)
         offsets, params = offsets_of(lengths), self._params()
-        states = _hmm.sample_chain(offsets, *params.chain, uniforms(rng, offsets[-1:]))
+        states = _hmm_draws.sample_chain(offsets, *params.chain, uniforms(rng, offsets[-1:]))
         X = self._emission().sample(params.emission, states, rng)
         if one:
             return X, states

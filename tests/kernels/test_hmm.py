@@ -15,7 +15,7 @@ from reference import (
 )
 from scipy import stats
 
-from skgen._kernels import _gaussian, _hmm, _hmm_log
+from skgen._kernels import _gaussian, _hmm, _hmm_draws, _hmm_log
 from skgen._kernels._threads import limit_threads
 
 SHORT = [3, 1, 5, 2, 4, 1]
@@ -419,7 +419,7 @@ def test_drawn_paths_follow_the_posterior(rng):
     startprob, transmat = make_chain(rng, 2)
     _, log_lik = make_source(rng, "log_lik", 5, 2)
     filtered = run({"log_lik": log_lik}, offsets, startprob, transmat)["filtered"]
-    draws = _hmm.sample_paths(filtered, offsets, transmat, rng.random((5, 200_000)))
+    draws = _hmm_draws.sample_paths(filtered, offsets, transmat, rng.random((5, 200_000)))
     paths, log_joint = chain_paths(log_lik[:3], startprob, transmat)
     probs = np.exp(log_joint - np.logaddexp.reduce(log_joint))
     for path, p in zip(paths, probs, strict=True):
@@ -429,7 +429,7 @@ def test_drawn_paths_follow_the_posterior(rng):
 
 def test_drawn_paths_of_an_impossible_sequence_are_marked(rng):
     filtered = np.array([[0.5, 0.5], [np.nan, np.nan], [1.0, 0.0]])
-    draws = _hmm.sample_paths(filtered, offsets_of([2, 1]), np.eye(2), rng.random((3, 4)))
+    draws = _hmm_draws.sample_paths(filtered, offsets_of([2, 1]), np.eye(2), rng.random((3, 4)))
     assert (draws[:, :2] == -1).all()
     assert (draws[:, 2] == 0).all()
 
@@ -437,7 +437,7 @@ def test_drawn_paths_of_an_impossible_sequence_are_marked(rng):
 def test_a_drawn_chain_has_its_probabilities(rng):
     startprob, transmat = make_chain(rng, 3, 0.3)
     n = 100_000
-    states = _hmm.sample_chain(offsets_of([2] * n), startprob, transmat, rng.random(2 * n))
+    states = _hmm_draws.sample_chain(offsets_of([2] * n), startprob, transmat, rng.random(2 * n))
     first, second = states.reshape(n, 2).T
     counts = np.zeros((3, 3))
     np.add.at(counts, (first, second), 1.0)
@@ -451,7 +451,7 @@ def test_a_long_chain_inverts_its_distribution_functions(rng, K, draws):
     startprob, transmat = make_chain(rng, K, 0.3)
     uniforms = rng.random(int(draws * K * K) + 3)
     uniforms[1:3] = 0.0, np.nextafter(1.0, 0.0)
-    states = _hmm.sample_chain(offsets_of([len(uniforms)]), startprob, transmat, uniforms)
+    states = _hmm_draws.sample_chain(offsets_of([len(uniforms)]), startprob, transmat, uniforms)
     following = transmat.cumsum(axis=1)
     for before, after, u in zip(states[:-1], states[1:], uniforms[1:], strict=True):
         row = following[before]
@@ -462,7 +462,18 @@ def test_a_long_chain_inverts_its_distribution_functions(rng, K, draws):
 def test_the_largest_uniform_draws_no_impossible_state():
     startprob, transmat = np.array([1.0, 0.0]), np.array([[1.0, 0.0], [0.5, 0.5]])
     uniforms = np.full(5, np.nextafter(1.0, 0.0))
-    assert (_hmm.sample_chain(offsets_of([5]), startprob, transmat, uniforms) == 0).all()
+    assert (_hmm_draws.sample_chain(offsets_of([5]), startprob, transmat, uniforms) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "row", [[0.0, 0.0], [np.inf, 1.0], [5e-324, 0.0], [np.nan, 1.0], [-1.0, 0]]
+)
+def test_rows_that_are_no_probabilities_lead_to_some_state(row):
+    uniforms = np.full(200, np.nextafter(1.0, 0.0))
+    states = _hmm_draws.sample_chain(
+        offsets_of([200]), np.array([0.5, 0.5]), np.array([row, row]), uniforms
+    )
+    assert np.isin(states, [0, 1]).all()
 
 
 @pytest.mark.parametrize("wrong", ["offsets", "transmat", "source", "resp"])
