@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._kernels import _ar
+from .._validation import column_label
 from . import _steps as steps
 from ._base import warn_if_degenerate, warn_of_fit
 from ._fit import FITS, Task, params_of
@@ -325,7 +326,10 @@ class AR(LinearAutoregression):
                 'the order, or use method="exact".'
             )
         if has_missing and np.isnan(exog).any():
-            raise ValueError("an exogenous column has missing entries; fill them first.")
+            j = self._exog()[np.isnan(exog).any(axis=0).argmax()]
+            raise ValueError(
+                f"{column_label(self, j)}, an exogenous one, has missing entries; fill them first."
+            )
 
     def _order(self, lengths, x):
         """Lags of a subset or None, the longest lag, and the criterion or None."""

@@ -61,7 +61,10 @@ def lpc(frames: ArrayLike, order: int) -> np.ndarray:
         )
     frames = np.atleast_2d(x)
     if _rows.scan(frames) != (0, -1, -1):
-        raise ValueError("frames has values that are not finite; lpc takes no gaps, AR does.")
+        i, t = np.argwhere(~np.isfinite(frames))[0]
+        raise ValueError(
+            f"frames has {frames[i, t]} in frame {i} at sample {t}; lpc takes no gaps, AR does."
+        )
     offsets = np.arange(len(frames) + 1) * frames.shape[1]
     coef, _, _ = _ar.each_recursion(frames.ravel(), offsets, int(order), True)
     out = np.concatenate([np.ones((len(coef), 1)), -coef], axis=1)

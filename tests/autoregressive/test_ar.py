@@ -421,6 +421,13 @@ def test_weights_count_in_fits_with_a_trend(rng):
         assert_allclose(weighted.trend_coef_, twice.trend_coef_, atol=1e-7)
 
 
+def test_an_exogenous_column_with_gaps_is_named(rng):
+    X = rng.normal(size=(60, 3))
+    X[7, 2] = np.nan
+    with pytest.raises(ValueError, match="column 2, an exogenous one, has missing entries"):
+        AR(1, exog=[1, 2]).fit(X)
+
+
 def test_exogenous_columns_explain_and_are_given_for_the_future(rng):
     z = rng.standard_normal((400, 2))
     x = ar_series([0.7], 400, rng) + z @ [[2.0], [-1.0]]

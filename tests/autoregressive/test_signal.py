@@ -49,7 +49,8 @@ def test_silence_is_predicted_by_nothing():
         (np.zeros((2, 2, 9)), 2, "n_frames"),
         (np.zeros(4), 4, "longer frames"),
         (np.zeros(4), 0, "positive integer"),
-        (np.full(9, np.nan), 2, "not finite"),
+        (np.full(9, np.nan), 2, "frames has nan in frame 0 at sample 0"),
+        (np.where(np.eye(9)[4:6] == 1, np.inf, 0.0)[::-1], 2, "inf in frame 0 at sample 5"),
     ],
 )
 def test_wrong_frames_are_refused(frames, order, message):
