@@ -2,48 +2,22 @@
 
 import numpy as np
 import pytest
+from gaussians import COVARIANCE, MEAN, NAN, by_hand, correlated, with_gaps
 from scipy import integrate, stats
-from sklearn.covariance import OAS, LedoitWolf, ShrunkCovariance
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skgen import Gaussian, GaussianMixture, emissions
 from skgen._sequences import Rows
 from skgen.gaussian import _mixture
-from skgen.gaussian._shrinkage import effective_rows, mean_fourth_power
 
 TYPES = ("full", "diag", "spherical")
 PRIOR = {"mean_precision_prior": 0.5, "covariance_prior": "auto"}
-NAN = np.nan
-
-
-def correlated(rng, n=200, d=3):
-    """Rows of columns which differ in mean and variance and are correlated."""
-    mixing = np.tril(rng.standard_normal((d, d))) + np.diag(np.arange(1.0, d + 1))
-    return rng.standard_normal((n, d)) @ mixing.T + np.arange(d)
-
-
-def with_gaps(X, rng, share=0.25):
-    """A copy with missing entries, and something observed in each row."""
-    gaps = rng.random(X.shape) < share
-    gaps[gaps.all(axis=1), 0] = False
-    return np.where(gaps, NAN, X)
-
-
-def by_hand(mean, covariance, covariance_type="full"):
-    """A model whose parameters were set, not fitted."""
-    model = Gaussian(covariance_type)
-    model.mean_, model.covariance_ = mean, covariance
-    return model
 
 
 def moments(X, weights=None):
     mean = np.average(X, axis=0, weights=weights)
     return mean, np.cov(X.T, aweights=weights, bias=True)
-
-
-MEAN = np.array([1.0, -2.0, 0.5])
-COVARIANCE = np.array([[2.0, 0.8, -0.3], [0.8, 1.0, 0.2], [-0.3, 0.2, 1.5]])
 
 
 @pytest.fixture
@@ -199,82 +173,6 @@ def test_the_unit_does_not_matter(rng, unit, gaps, settings):
     np.testing.assert_allclose(scaled.covariance_ / unit / unit, model.covariance_, rtol=1e-5)
     np.testing.assert_allclose(scaled.shrinkage_, model.shrinkage_, rtol=1e-5)
     np.testing.assert_allclose(scaled.mahalanobis(unit * X), model.mahalanobis(X), rtol=1e-5)
-
-
-# ---- shrinkage --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("n", "d"), [(60, 4), (10, 30), (50, 1)])
-@pytest.mark.parametrize(
-    ("shrinkage", "peer"),
-    [("ledoit_wolf", LedoitWolf()), ("oas", OAS()), (0.3, ShrunkCovariance(shrinkage=0.3))],
-)
-def test_shrinkage_of_complete_rows_is_that_of_scikit_learn(rng, n, d, shrinkage, peer):
-    X = correlated(rng, n, d)
-    model, peer = Gaussian(shrinkage=shrinkage).fit(X), peer.fit(X)
-    np.testing.assert_allclose(model.covariance_, peer.covariance_, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(model.mean_, peer.location_, rtol=1e-12)
-    assert model.lower_bound_ == pytest.approx(model.score(X), rel=1e-12)
-    if d > 1:
-        share = getattr(peer, "shrinkage_", shrinkage)
-        np.testing.assert_allclose(model.shrinkage_, share, rtol=1e-12)
-
-
-def test_reg_covar_is_added_to_what_was_shrunk(rng):
-    X = correlated(rng, 10, 30)
-    plain, more, none = (
-        Gaussian(shrinkage=0.3, reg_covar=reg_covar).fit(X) for reg_covar in ("auto", 2.0, 0.0)
-    )
-    np.testing.assert_allclose(more.covariance_, plain.covariance_ + 2 * np.eye(30), atol=1e-12)
-    np.testing.assert_allclose(none.covariance_, plain.covariance_, atol=1e-12)
-
-
-@pytest.mark.parametrize("gaps", [0.0, 0.3])
-@pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas"])
-def test_weights_are_repetitions_to_the_shrinkage(rng, shrinkage, gaps):
-    X = with_gaps(correlated(rng, 40), rng, gaps)
-    times = rng.integers(1, 4, len(X))
-    weighted = Gaussian(shrinkage=shrinkage).fit(X, sample_weight=times)
-    repeated = Gaussian(shrinkage=shrinkage).fit(np.repeat(X, times, axis=0))
-    np.testing.assert_allclose(weighted.shrinkage_, repeated.shrinkage_, rtol=1e-6)
-    assert 0.01 < weighted.shrinkage_ < 1
-
-
-def test_complete_rows_count_each_and_rows_with_gaps_less(rng):
-    X = correlated(rng, 50)
-    assert effective_rows(Rows(X), COVARIANCE) == 50
-    X[:, 0] = NAN  # an unobserved column leaves one row's worth of knowledge about itself
-    assert 1 < effective_rows(Rows(X), COVARIANCE) < 10
-    X = np.vstack([correlated(rng, 50), np.full((20, 3), NAN)])
-    assert effective_rows(Rows(X), COVARIANCE) == pytest.approx(50, rel=1e-12)
-
-
-def test_the_expected_fourth_power_is_the_mean_over_draws_of_the_missing(model):
-    X = np.array([[4.0, NAN, NAN], [NAN, NAN, 9.0], [NAN, 2.0, -1.0], [1.0, 0.0, 1.0], [NAN] * 3])
-    expected = mean_fourth_power(Rows(X), MEAN, COVARIANCE, unit=1.7)
-    many = np.repeat(X[:4], 100_000, axis=0)  # the empty row does not count
-    powers = ((model.impute(many, "draw", 0) - MEAN) ** 2).sum(axis=1) ** 2 / 1.7**2
-    error = powers.reshape(4, -1).std(axis=1).mean() / 400_000**0.5
-    assert expected == pytest.approx(powers.mean(), abs=5 * error)
-
-
-@pytest.mark.parametrize("shrinkage", ["ledoit_wolf", "oas"])
-def test_gaps_call_for_more_shrinkage_and_empty_rows_for_none(rng, shrinkage):
-    X = correlated(rng, 60, 5)
-    holed = with_gaps(X, rng, 0.3)
-    complete, model = (Gaussian(shrinkage=shrinkage).fit(data) for data in (X, holed))
-    assert complete.shrinkage_ < model.shrinkage_ < 1
-    again = Gaussian(shrinkage=shrinkage).fit(np.vstack([holed, np.full((30, 5), NAN)]))
-    np.testing.assert_allclose(again.shrinkage_, model.shrinkage_, rtol=1e-6)
-
-
-def test_shrinkage_helps_where_rows_are_few(rng):
-    truth = by_hand(np.zeros(20), 0.3 ** abs(np.subtract.outer(np.arange(20), np.arange(20))))
-    X, test = truth.sample(80, random_state=1), truth.sample(500, random_state=2)
-    for data in (X, with_gaps(X, rng, 0.1)):
-        plain = Gaussian(tol=1e-3).fit(data).score(test)
-        for shrinkage in ("ledoit_wolf", "oas"):
-            assert Gaussian(shrinkage=shrinkage, tol=1e-3).fit(data).score(test) > plain + 1
 
 
 # ---- the posterior mode -----------------------------------------------------------------------
@@ -528,86 +426,6 @@ def test_impossible_questions_are_refused_by_name(model, action, error, message)
 def test_a_covariance_that_does_not_fit_in_memory_is_refused():
     with pytest.raises(MemoryError, match=r'300000 features would take .*covariance_type="diag"'):
         Gaussian().fit(np.ones((2, 300_000)))
-
-
-# ---- degenerate data --------------------------------------------------------------------------
-
-
-def degenerate(rng, fault):
-    X = correlated(rng, 50)
-    if fault == "constant":
-        X[:, 1] = 5.0
-    elif fault == "copied":
-        X[:, 2] = 1e3 * X[:, 0] - 7
-    elif fault == "sum":
-        X = np.column_stack([X, X[:, 0] + X[:, 2]])
-    elif fault == "one row":
-        X = X[:1]
-    return X
-
-
-FAULTS = {
-    "constant": "column 1 does not vary; leave it out",
-    "copied": "some combination of column 0, column 2 does not vary; leave one out",
-    "sum": "some combination of column 0, column 2, column 3 does not vary; leave one out",
-    "one row": "column 2 does not vary, as they are observed together in 1 rows only; pass more",
-}
-
-
-@pytest.mark.parametrize("gaps", [0.0, 0.2])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_columns_without_variance_are_told_by_name_and_the_fit_is_finite(rng, fault, gaps):
-    X = degenerate(rng, fault)
-    X = with_gaps(X, rng, gaps if len(X) > 1 else 0)
-    with pytest.warns(ConvergenceWarning, match=FAULTS[fault]) as told:
-        model = Gaussian().fit(X)
-    assert told[0].filename == __file__
-    assert np.isfinite(model.score_samples(X)).all()
-    assert np.isfinite(model.impute(np.full_like(X[:3], NAN), "draw", 0)).all()
-    np.linalg.cholesky(model.covariance_)
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_shrinkage_by_nothing_is_the_plain_fit(rng, fault):
-    X = degenerate(rng, fault)
-    with pytest.warns(ConvergenceWarning, match=FAULTS[fault]):
-        plain = Gaussian().fit(X)
-    with pytest.warns(ConvergenceWarning, match=FAULTS[fault]):
-        model = Gaussian(shrinkage=0.0).fit(X)
-    np.testing.assert_allclose(model.covariance_, plain.covariance_, rtol=1e-9)
-
-
-@pytest.mark.filterwarnings("ignore:EM did not converge")
-def test_features_that_are_seldom_observed_together_are_told(rng):
-    X = with_gaps(rng.standard_normal((30, 10)), rng, 0.2)
-    cause = r"does not vary, as they are observed together in \d rows only; pass more.*shrinkage"
-    with pytest.warns(ConvergenceWarning, match=cause):
-        model = Gaussian(tol=1e-6).fit(X)
-    remedied = Gaussian(shrinkage="oas", tol=1e-6).fit(X)
-    test = rng.standard_normal((100, 10))
-    assert remedied.score(test) > -20 > model.score(test)
-
-
-@pytest.mark.parametrize("kind", ["diag", "spherical"])
-def test_a_constant_column_is_told_where_it_matters(rng, kind):
-    X = degenerate(rng, "constant")
-    if kind == "diag":
-        with pytest.warns(ConvergenceWarning, match="column 1 does not vary"):
-            Gaussian(kind).fit(X)
-    else:
-        Gaussian(kind).fit(X)  # the other columns give the variance
-        with pytest.warns(ConvergenceWarning, match="column 0 does not vary"):
-            Gaussian(kind).fit(X[:, [1]])
-
-
-@pytest.mark.parametrize("settings", [{"shrinkage": 0.1}, {"shrinkage": "oas"}, {"reg_covar": 0.1}])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_remedies_of_the_warning_help(rng, fault, settings):
-    X = degenerate(rng, fault)
-    if fault == "one row" and "shrinkage" in settings:
-        pytest.skip("without any variance there is nothing to shrink to")
-    model = Gaussian(**settings).fit(X)
-    assert np.linalg.cond(model.covariance_) < 1e9
 
 
 # ---- interrupts -------------------------------------------------------------------------------
